@@ -1,0 +1,1 @@
+"""What we found and what we judged: anomalies, cases, verdicts, references."""

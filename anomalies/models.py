@@ -1,0 +1,203 @@
+"""What was found (anomalies, cases), what was judged (verdicts), and what it was measured against."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
+
+
+class Reference(models.Model):
+    """What normal looked like in a window: a row at or after `until` is scored against the newest one.
+
+    `payload` is `scoring.Reference` as bytes; a reference is never changed once written.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    rows = models.BigIntegerField("transactions seen")
+    payload = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "scoring_references"
+        ordering = ("-until",)
+        constraints = [
+            # Also the index that finds the reference in force at an instant.
+            models.UniqueConstraint(fields=("until",), name="one_reference_ends_at_an_instant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"reference of {self.since:%Y-%m-%d} to {self.until:%Y-%m-%d}"
+
+
+class ModelVersion(models.Model):
+    """A way of turning evidence into one number. The built-in one is the sum of surprises."""
+
+    class State(models.TextChoices):
+        SHADOW = "shadow"
+        LIVE = "live"
+        RETIRED = "retired"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    name = models.CharField(max_length=64, unique=True)
+    state = models.CharField(max_length=8, choices=State, default=State.SHADOW)
+    metrics = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "model_versions"
+        constraints = [
+            # Two live models would give one transaction two scores.
+            models.UniqueConstraint(fields=("state",), condition=Q(state="live"), name="one_model_is_live"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Case(models.Model):
+    """One user's anomalies, reviewed together. Open from the first alert until an analyst closes it."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        CLAIMED = "claimed"
+        CLOSED = "closed"
+
+    class Outcome(models.TextChoices):
+        FRAUD = "fraud"
+        LEGITIMATE = "legitimate"
+        EXPECTED = "expected"
+        UNSURE = "unsure"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    user_id = models.UUIDField()
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    priority = models.FloatField(help_text="The highest score among its anomalies, 0 to 100.")
+    anomaly_count = models.IntegerField("anomalies", default=0)
+    opened_at = models.DateTimeField(db_default=Now())
+    latest_at = models.DateTimeField("latest transaction")
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    lease_until = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        db_table = "cases"
+        ordering = ("-priority", "id")
+        indexes = [
+            # The queue: cases not closed, the most urgent first.
+            models.Index(fields=("-priority", "id"), condition=~Q(state="closed"), name="ix_case_queue"),
+            # All cases of a user, newest first.
+            models.Index(fields=("user_id", "-opened_at"), name="ix_case_user"),
+            # New cases a day, for the dashboard and the budget.
+            models.Index(fields=("opened_at",), name="ix_case_opened"),
+        ]
+        constraints = [
+            # A second open case would split one story between two analysts.
+            models.UniqueConstraint(
+                fields=("user_id",), condition=~Q(state="closed"), name="one_case_of_a_user_is_not_closed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"case {str(self.id)[-8:]}"
+
+
+class Anomaly(models.Model):
+    """A transaction whose score reached the floor, with a snapshot of it and the reasons for the score."""
+
+    transaction = models.OneToOneField(
+        "transactions.Transaction",
+        primary_key=True,
+        db_constraint=False,
+        on_delete=models.DO_NOTHING,
+        related_name="anomaly",
+    )
+    user_id = models.UUIDField()
+    amount = models.DecimalField(max_digits=20, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    txn_date = models.DateTimeField("time")
+    status = models.CharField(max_length=32)
+    merchant_id = models.TextField("merchant", null=True)
+    score = models.FloatField(help_text="20 log10 of the rarity, 0 to 100.")
+    rarity = models.FloatField(help_text="One in so many transactions is as strange.")
+    raw = models.FloatField(help_text="The sum of the reasons' contributions, in decades of surprise.")
+    reasons = models.JSONField(help_text="The evidence; the contributions add up to raw.")
+    features = models.JSONField(help_text="Feature name to value; unknown ones are missing.")
+    reference = models.ForeignKey(Reference, on_delete=models.PROTECT, related_name="+")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    case = models.ForeignKey(
+        Case, null=True, db_constraint=False, on_delete=models.DO_NOTHING, related_name="anomalies"
+    )
+    found_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "anomalies"
+        verbose_name_plural = "anomalies"
+        ordering = ("-txn_date", "transaction_id")
+        indexes = [
+            # A user's anomalies, newest first: the case's page, the user's page, gathering into a case.
+            models.Index(fields=("user_id", "-txn_date", "transaction"), name="ix_anomaly_user_date"),
+            # The newest anomalies of all users: the list, the dashboard, the threshold of the last days.
+            models.Index(fields=("-txn_date", "transaction"), name="ix_anomaly_date"),
+            # The strangest first.
+            models.Index(fields=("-score", "transaction"), name="ix_anomaly_score"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}, score {self.score:.0f}"
+
+
+class Verdict(models.Model):
+    """What somebody said about a transaction. Append-only; it counts from `known_at` on."""
+
+    class Value(models.TextChoices):
+        FRAUD = "fraud"
+        LEGITIMATE = "legitimate"
+        EXPECTED = "expected", "Expected (odd, but fine for this user)"
+        UNSURE = "unsure"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    transaction = models.ForeignKey(
+        "transactions.Transaction", db_constraint=False, on_delete=models.DO_NOTHING, related_name="verdicts"
+    )
+    user_id = models.UUIDField()
+    value = models.CharField(max_length=10, choices=Value)
+    source = models.CharField(max_length=32, default="analyst")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    note = models.TextField(blank=True)
+    known_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "verdicts"
+        ordering = ("-known_at", "id")
+        indexes = [
+            # A user's verdicts in the order in which they became known.
+            models.Index(fields=("user_id", "-known_at"), name="ix_verdict_user_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_value_display()
+
+
+class PendingScore(models.Model):
+    """A user whose rows from `since` on wait to be scored; written together with those rows."""
+
+    user_id = models.UUIDField(primary_key=True)
+    since = models.DateTimeField()
+
+    class Meta:
+        db_table = "pending_scores"
+
+    def __str__(self) -> str:
+        return f"{self.user_id} from {self.since}"

@@ -1,0 +1,197 @@
+"""The settings of the server: the only reader of the environment.
+
+Every setting comes from the environment or from `.env` beside `manage.py`; `.env.example` lists them
+all. A missing secret or an unknown value stops the start with a sentence that says what to do.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """The boolean setting `name`; anything but a plain yes or no stops the start."""
+    text = env.str(name, default="").strip().lower()
+    if text == "":
+        return default
+    if text not in BOOLEANS:
+        raise ImproperlyConfigured(f"{name}={text!r} is neither true nor false: set it to 'true' or 'false'.")
+    return BOOLEANS[text]
+
+
+def number(name: str, *, default: int, low: int, high: int) -> int:
+    """The whole-number setting `name`, which must lie in [low, high]."""
+    text = env.str(name, default="").strip() or str(default)
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise ImproperlyConfigured(f"{name}={text!r}: set it to a whole number from {low} to {high}.")
+    return int(text)
+
+
+def choice(name: str, *, default: str, options: tuple[str, ...]) -> str:
+    """The setting `name`, which must be one of `options`."""
+    text = env.str(name, default="").strip() or default
+    if text not in options:
+        raise ImproperlyConfigured(f"{name}={text!r}: set it to one of {', '.join(options)}.")
+    return text
+
+
+def words(name: str, *, default: list[str]) -> list[str]:
+    """The comma-separated setting `name`."""
+    text = env.str(name, default="").strip()
+    return [word.strip() for word in text.split(",") if word.strip()] or default
+
+
+def secret_key() -> str:
+    """SECRET_KEY, at least 40 characters: sessions and tokens are signed with it."""
+    text: str = env.str("SECRET_KEY", default="")
+    if len(text) < 40:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is missing or shorter than 40 characters: run `make .env`, or put "
+            "SECRET_KEY=<60 random characters> into .env or the environment."
+        )
+    return text
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's settings for one PostgreSQL URL, with the pool that keeps connections open."""
+    parsed: dict[str, Any] = environ.Env.db_url_config(url)
+    if parsed.get("ENGINE") != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("The database must be PostgreSQL: use postgresql://USER:PASSWORD@HOST:PORT/NAME.")
+    options = {**parsed.get("OPTIONS", {}), **CONNECTION_OPTIONS}
+    return {**parsed, "OPTIONS": options}
+
+
+SECRET_KEY = secret_key()
+DEBUG = flag("DEBUG", default=False)
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", default=[])
+LOG_LEVEL = choice("LOG_LEVEL", default="INFO", options=("DEBUG", "INFO", "WARNING", "ERROR"))
+# Behind a proxy that ends TLS: redirect to https, secure cookies, HSTS.
+HTTPS_ONLY = flag("HTTPS_ONLY", default=False)
+# Read by gunicorn (anomaly_server/gunicorn.py), named here so that one module knows every setting.
+PORT = number("PORT", default=8000, low=1, high=65535)
+WEB_CONCURRENCY = number("WEB_CONCURRENCY", default=2, low=1, high=256)
+WEB_THREADS = number("WEB_THREADS", default=4, low=1, high=256)
+# Show /api/schema/ and /api/docs/ to people who are not logged in.
+PUBLIC_DOCS = flag("PUBLIC_DOCS", default=False)
+
+# Scoring: an anomaly is kept from this score on; analysts take this many new cases a day.
+ANOMALY_FLOOR = number("ANOMALY_FLOOR", default=40, low=1, high=100)
+ALERT_BUDGET = number("ALERT_BUDGET", default=100, low=1, high=1_000_000)
+
+# The pool's size is what one process may hold open: its threads, and one more for background work.
+CONNECTION_OPTIONS: dict[str, Any] = {
+    "pool": {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 10},
+}
+
+DATABASE_URL = env.str("DATABASE_URL", default="")
+DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="")
+# Where the embedded PostgreSQL keeps its data, used while DATABASE_URL is not set.
+EMBEDDED_POSTGRES_DIR = Path(env.str("EMBEDDED_POSTGRES_DIR", default="") or BASE_DIR / "var" / "postgres")
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": database(DATABASE_URL)
+    if DATABASE_URL
+    else {"ENGINE": "anomaly_server.embedded_postgres", "NAME": "anomaly", "OPTIONS": CONNECTION_OPTIONS}
+}
+# The role that owns the tables. `migrate` and `db` log in as it; nothing else does. None: one role does both.
+DATABASE_OWNER: dict[str, Any] | None = database(DATABASE_OWNER_URL) if DATABASE_OWNER_URL else None
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework_api_key",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "procrastinate.contrib.django",
+    "axes",
+    "anomalies",
+    "transactions",
+    "anomaly_server",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "anomaly_server.urls"
+WSGI_APPLICATION = "anomaly_server.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_VERBOSE = False
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STATICFILES_DIRS = [BASE_DIR / "anomaly_server" / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+LOGIN_URL = "admin:login"

@@ -1,0 +1,13 @@
+"""The settings of the tests: the real ones, with a secret of their own and a PostgreSQL of their own."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 40)
+# A cluster of its own, so that no test can reach the data of `make run`.
+os.environ.setdefault("EMBEDDED_POSTGRES_DIR", str(Path(__file__).resolve().parent.parent / "var" / "postgres-test"))
+
+from anomaly_server.settings import *  # noqa: F403
+
+# Hashing a password as slowly as in production would take most of the suite's time.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

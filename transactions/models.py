@@ -1,0 +1,86 @@
+"""Transactions as they happened, and the state of loads."""
+
+from datetime import timedelta
+
+from django.db import models
+from django.db.models import F, Func, Q, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Now
+from django.db.models.lookups import Exact
+from uuid_utils.compat import uuid7
+
+EARLIEST = "1970-01-01T00:00:00+00:00"
+
+
+class Transaction(models.Model):
+    """One payment of one user. Stored once, never changed: anomalies and verdicts refer to it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    user_id = models.UUIDField()
+    amount = models.DecimalField(max_digits=20, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    txn_date = models.DateTimeField("time")
+    status = models.CharField(max_length=32)
+    meta_data = models.JSONField(default=dict, db_default=Value({}, output_field=models.JSONField()), blank=True)
+    received_at = models.DateTimeField(db_default=Now(), editable=False)
+    merchant_id = models.GeneratedField(
+        expression=KeyTextTransform("merchant_id", "meta_data"),
+        output_field=models.TextField(null=True),
+        db_persist=True,
+    )
+
+    class Meta:
+        db_table = "transactions"
+        # The order of the primary query; together with Meta.indexes no page needs a sort.
+        ordering = ("-txn_date", "id")
+        indexes = [
+            # The primary query: one user's transactions in a date and an amount range, newest first.
+            models.Index("user_id", F("txn_date").desc(), "id", "amount", name="ix_user_date_amount_id"),
+        ]
+        constraints = [
+            # numeric knows NaN, and NaN is greater than every number.
+            models.CheckConstraint(
+                condition=Q(amount__gte=0) & Q(amount__lt=10**18), name="amount_is_finite_and_not_negative"
+            ),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="currency_is_three_letters"),
+            models.CheckConstraint(condition=Q(status__regex=r"^[a-z][a-z0-9_]{0,31}$"), name="status_is_a_code"),
+            # timestamptz knows infinity; the upper bound keeps it out as well.
+            models.CheckConstraint(
+                condition=Q(txn_date__gte=EARLIEST) & Q(txn_date__lte=F("received_at") + timedelta(hours=24)),
+                name="txn_date_is_past_or_within_a_day",
+            ),
+            models.CheckConstraint(
+                condition=Exact(
+                    Func(F("meta_data"), function="jsonb_typeof", output_field=models.TextField()), Value("object")
+                ),
+                name="meta_data_is_an_object",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} on {self.txn_date:%Y-%m-%d %H:%M}"
+
+
+class Load(models.Model):
+    """How far a file has been loaded; each chunk's progress commits together with its rows.
+
+    The key is a digest of the file's beginning and of the options that give its rows their meaning,
+    so the same file loaded again, or at the same time, finds its own row.
+    """
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    name = models.TextField()
+    position = models.BigIntegerField(default=0)
+    line = models.BigIntegerField(default=0)
+    accepted = models.BigIntegerField(default=0)
+    duplicate = models.BigIntegerField(default=0)
+    conflict = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "loads"
+
+    def __str__(self) -> str:
+        return f"{self.name} up to line {self.line}"
