@@ -4,12 +4,26 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+from django.db import OperationalError
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anomaly_server.settings")
-    from django.core.management import execute_from_command_line
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        fail(f"error: {error}", error)
+    except OperationalError as error:
+        fail(f"error: the database does not answer as it should: {error}", error)
 
-    execute_from_command_line(sys.argv)
+
+def fail(sentence: str, error: Exception) -> None:
+    """End with exit code 1 and a sentence; `--traceback` shows where it came from, as in all of Django's commands."""
+    if "--traceback" in sys.argv:
+        raise error
+    sys.exit(sentence.strip())
 
 
 if __name__ == "__main__":

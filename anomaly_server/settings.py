@@ -4,16 +4,36 @@ Every setting comes from the environment or from `.env` beside `manage.py`; `.en
 all. A missing secret or an unknown value stops the start with a sentence that says what to do.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from anomaly_server import logs
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+
+
+def read_env_file() -> None:
+    """Take what the environment does not say from ENV_FILE, `.env` beside `manage.py` if not set."""
+    named = env.str("ENV_FILE", default="")
+    path = Path(named or BASE_DIR / ".env")
+    if named and not path.exists():
+        raise ImproperlyConfigured(f"ENV_FILE={named!r}: there is no such file.")
+    # environ passes over a file it cannot read, and then the secret seems to be missing.
+    if path.exists() and not os.access(path, os.R_OK):
+        raise ImproperlyConfigured(f"{path} cannot be read by this user: run as its owner, or change its mode.")
+    try:
+        env.read_env(path)
+    except UnicodeDecodeError as error:
+        raise ImproperlyConfigured(f"{path} is not UTF-8 text: save it as UTF-8.") from error
+
+
+read_env_file()
 
 BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
@@ -61,13 +81,19 @@ def secret_key() -> str:
     return text
 
 
-def database(url: str) -> dict[str, Any]:
-    """Django's settings for one PostgreSQL URL, with the pool that keeps connections open."""
-    parsed: dict[str, Any] = environ.Env.db_url_config(url)
-    if parsed.get("ENGINE") != "django.db.backends.postgresql":
-        raise ImproperlyConfigured("The database must be PostgreSQL: use postgresql://USER:PASSWORD@HOST:PORT/NAME.")
-    options = {**parsed.get("OPTIONS", {}), **CONNECTION_OPTIONS}
-    return {**parsed, "OPTIONS": options}
+def database(name: str, url: str) -> dict[str, Any]:
+    """Django's settings for the PostgreSQL URL in the setting `name`, with the pool that keeps connections open."""
+    # The sentence does not repeat the URL: there is a password in it.
+    sentence = f"{name} is not the address of a PostgreSQL database: use postgresql://USER:PASSWORD@HOST:PORT/NAME."
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ImproperlyConfigured(sentence)
+    try:
+        parsed: dict[str, Any] = environ.Env.db_url_config(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{sentence} {error}.") from error
+    if not parsed["NAME"]:
+        raise ImproperlyConfigured(sentence)
+    return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), **CONNECTION_OPTIONS}}
 
 
 SECRET_KEY = secret_key()
@@ -75,9 +101,12 @@ DEBUG = flag("DEBUG", default=False)
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", default=[])
 LOG_LEVEL = choice("LOG_LEVEL", default="INFO", options=("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = choice("LOG_FORMAT", default="auto", options=logs.STYLES)
+LOGGING = logs.configure(level=LOG_LEVEL, style=LOG_FORMAT)
 # Behind a proxy that ends TLS: redirect to https, secure cookies, HSTS.
 HTTPS_ONLY = flag("HTTPS_ONLY", default=False)
 # Read by gunicorn (anomaly_server/gunicorn.py), named here so that one module knows every setting.
+HOST = env.str("HOST", default="").strip() or "127.0.0.1"
 PORT = number("PORT", default=8000, low=1, high=65535)
 WEB_CONCURRENCY = number("WEB_CONCURRENCY", default=2, low=1, high=256)
 WEB_THREADS = number("WEB_THREADS", default=4, low=1, high=256)
@@ -99,12 +128,14 @@ DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="")
 EMBEDDED_POSTGRES_DIR = Path(env.str("EMBEDDED_POSTGRES_DIR", default="") or BASE_DIR / "var" / "postgres")
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": database(DATABASE_URL)
+    "default": database("DATABASE_URL", DATABASE_URL)
     if DATABASE_URL
     else {"ENGINE": "anomaly_server.embedded_postgres", "NAME": "anomaly", "OPTIONS": CONNECTION_OPTIONS}
 }
 # The role that owns the tables. `migrate` and `db` log in as it; nothing else does. None: one role does both.
-DATABASE_OWNER: dict[str, Any] | None = database(DATABASE_OWNER_URL) if DATABASE_OWNER_URL else None
+DATABASE_OWNER: dict[str, Any] | None = (
+    database("DATABASE_OWNER_URL", DATABASE_OWNER_URL) if DATABASE_OWNER_URL else None
+)
 
 INSTALLED_APPS = [
     "unfold",

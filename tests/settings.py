@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 40)
+# A developer's .env may name his production database; no test may reach it.
+os.environ["ENV_FILE"] = os.devnull
+os.environ.pop("DATABASE_OWNER_URL", None)
+if "TEST_DATABASE_URL" in os.environ:
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
 # A cluster of its own, so that no test can reach the data of `make run`.
-os.environ.setdefault("EMBEDDED_POSTGRES_DIR", str(Path(__file__).resolve().parent.parent / "var" / "postgres-test"))
+os.environ["EMBEDDED_POSTGRES_DIR"] = str(Path(__file__).resolve().parent.parent / "var" / "postgres-test")
 
 from anomaly_server.settings import *  # noqa: F403
 
