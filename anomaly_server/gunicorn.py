@@ -1,0 +1,46 @@
+"""How gunicorn serves:  gunicorn -c anomaly_server/gunicorn.py anomaly_server.wsgi"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from gunicorn.glogging import Logger
+
+try:
+    from anomaly_server import settings
+except ImproperlyConfigured as error:
+    sys.exit(f"error: {error}")
+
+
+class EventsOnly(Logger):  # type: ignore[misc]
+    """gunicorn's log without its access log: a proxy or a middleware says more about requests."""
+
+    def _compute_access_log_enabled(self) -> bool:
+        return False
+
+
+bind = f"{settings.HOST}:{settings.PORT}"
+workers = settings.WEB_CONCURRENCY
+# Threads, not one process a connection: forty slow clients would stop a server of sync workers.
+worker_class = "gthread"
+threads = settings.WEB_THREADS
+# The workers share the memory of what is imported before they part, and a broken import ends the start at once.
+preload_app = True
+timeout = 60
+graceful_timeout = 30
+# The heartbeat file of each worker: on a disk, a slow write would look like a hung worker.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+# A thread in the process that forks, and a file under HOME, which need not exist.
+control_socket_disable = True
+logger_class = EventsOnly
+logconfig_dict = settings.LOGGING
+
+
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """Close what importing may have opened: two processes must not share a database connection."""
+    from django.db import connections
+
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
