@@ -1,0 +1,155 @@
+"""A reason as one sentence with its numbers, in the reader's language. The only place for such sentences."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+Numbers = Mapping[str, float]
+
+
+def sentence(reason: Mapping[str, Any], currency: str) -> str:
+    """What a reason of `scoring.reasons` says about a transaction in `currency`; its code where it is not known."""
+    write = SENTENCES.get(reason["code"])
+    return reason["code"] if write is None else write(reason["values"], currency)
+
+
+def money(amount: float, currency: str) -> str:
+    return f"{plain(amount, 2)} {currency}"
+
+
+def plain(value: float, digits: int = 1) -> str:
+    """The number with so many decimals in the reader's language."""
+    return number_format(value, decimal_pos=digits)
+
+
+def count(value: float) -> str:
+    return plain(value, 0)
+
+
+def over_median(values: Numbers, currency: str) -> str:
+    return _("%(amount)s is %(ratio)s times this user's median of %(median)s over the last %(payments)s payments.") % {
+        "amount": money(values["amount"], currency),
+        "ratio": plain(values["ratio"]),
+        "median": plain(values["median"], 2),
+        "payments": count(values["payments"]),
+    }
+
+
+def deviations(values: Numbers, currency: str) -> str:
+    return _(
+        "%(amount)s lies %(times)s usual deviations above this user's median of %(median)s "
+        "over the last %(payments)s payments."
+    ) % {
+        "amount": money(values["amount"], currency),
+        "times": plain(values["times"]),
+        "median": plain(values["median"], 2),
+        "payments": count(values["payments"]),
+    }
+
+
+def over_mean(values: Numbers, currency: str) -> str:
+    return _(
+        "%(amount)s is %(ratio)s times this user's usual %(mean)s, the mean of %(payments)s payments in %(days)s days."
+    ) % {
+        "amount": money(values["amount"], currency),
+        "ratio": plain(values["ratio"]),
+        "mean": plain(values["mean"], 2),
+        "payments": count(values["payments"]),
+        "days": count(values["days"]),
+    }
+
+
+def spreads(values: Numbers, currency: str) -> str:
+    return _(
+        "%(amount)s lies %(times)s usual deviations above this user's mean of %(mean)s, "
+        "from %(payments)s payments in %(days)s days."
+    ) % {
+        "amount": money(values["amount"], currency),
+        "times": plain(values["times"]),
+        "mean": plain(values["mean"], 2),
+        "payments": count(values["payments"]),
+        "days": count(values["days"]),
+    }
+
+
+def in_population(values: Numbers, currency: str) -> str:
+    return _(
+        "One in %(one_in)s payments in %(currency)s is as large as %(amount)s; %(percent)s %% are below %(usual)s."
+    ) % {
+        "one_in": count(values["one_in"]),
+        "currency": currency,
+        "amount": plain(values["amount"], 2),
+        "percent": count(values["percent"]),
+        "usual": plain(values["usual"], 2),
+    }
+
+
+def excess(values: Numbers, currency: str) -> str:
+    return ngettext(
+        "Of the last %(days)s days, %(large)s other payment was above twice the user's median of %(median)s, "
+        "by %(excess)s.",
+        "Of the last %(days)s days, %(large)s other payments were above twice the user's median of %(median)s, "
+        "by %(excess)s together.",
+        int(values["large"]),
+    ) % {
+        "days": count(values["days"]),
+        "large": count(values["large"]),
+        "median": plain(values["median"], 2),
+        "excess": money(values["excess"], currency),
+    }
+
+
+def spend(values: Numbers, currency: str) -> str:
+    return _("The last %(days)s days come to %(spend)s with this payment, %(ratio)s times the usual %(usual)s.") % {
+        "days": count(values["days"]),
+        "spend": money(values["spend"], currency),
+        "ratio": plain(values["ratio"]),
+        "usual": plain(values["usual"], 2),
+    }
+
+
+def burst(values: Numbers, _currency: str) -> str:
+    return ngettext(
+        "%(count)s other payment in the last %(hours)s hours; this user's usual rate would give %(usual)s.",
+        "%(count)s other payments in the last %(hours)s hours; this user's usual rate would give %(usual)s.",
+        int(values["count"]),
+    ) % {"count": count(values["count"]), "hours": count(values["hours"]), "usual": plain(values["usual"], 2)}
+
+
+def failures(values: Numbers, _currency: str) -> str:
+    return _("%(failed)s of %(payments)s payments in the last %(hours)s hours failed; %(usual)s would be usual.") % {
+        "failed": count(values["failed"]),
+        "payments": count(values["payments"]),
+        "hours": count(values["hours"]),
+        "usual": plain(values["usual"], 2),
+    }
+
+
+def unusual_hour(values: Numbers, _currency: str) -> str:
+    return _(
+        "Between %(hour)s:00 and %(hour)s:59 UTC fall %(share)s %% of this user's payments, "
+        "judged by the last %(payments)s and by all users' hours."
+    ) % {
+        "hour": f"{int(values['hour']):02d}",
+        "share": plain(100 * values["share"]),
+        "payments": count(values["payments"]),
+    }
+
+
+SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
+    "amount_over_median": over_median,
+    "amount_deviations": deviations,
+    "amount_over_mean": over_mean,
+    "amount_spreads": spreads,
+    "amount_in_population": in_population,
+    "excess_14d": excess,
+    "spend_over_usual": spend,
+    "burst_1h": burst,
+    "burst_1d": burst,
+    "burst_7d": burst,
+    "failures_1d": failures,
+    "hour_unusual": unusual_hour,
+}

@@ -1,0 +1,45 @@
+"""Transactions as arrays: the only form in which scoring sees them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# The largest amount in hundredths that is told apart from larger ones: below 2**53, so that twice a
+# median is exact as a float, and window sums of winsorised amounts stay within 63 bits.
+LARGEST_MINOR = 9_000_000_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """n transactions, each user's rows together and in the order (time, id).
+
+    user (n,) int64, any number that names the user; at_us (n,) int64, microseconds since 1970 UTC;
+    minor (n,) int64, amount in hundredths, 0 to LARGEST_MINOR; currency (n,) int32, any number >= 0
+    that names it; failed (n,) bool, the status says that the payment did not go through.
+    Raises ValueError where lengths differ or a user's times go backwards.
+    """
+
+    user: Ints
+    at_us: Ints
+    minor: Ints
+    currency: NDArray[np.int32]
+    failed: Bools
+
+    def __post_init__(self) -> None:
+        if any(column.shape != self.user.shape for column in (self.at_us, self.minor, self.currency, self.failed)):
+            raise ValueError("the columns differ in length")
+        if bool(np.any((np.diff(self.at_us) < 0) & (np.diff(self.user) == 0))):
+            raise ValueError("a user's rows are not in the order of time")
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def part(self, start: int, stop: int) -> "Columns":
+        """Rows start to stop, without copying."""
+        cut = slice(start, stop)
+        return Columns(self.user[cut], self.at_us[cut], self.minor[cut], self.currency[cut], self.failed[cut])

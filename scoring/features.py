@@ -1,0 +1,97 @@
+"""Features of every row from strictly earlier rows of its user: the one function of live and batch.
+
+Rows are taken in blocks with the HISTORY_ROWS rows before them, so memory does not grow with the table,
+and a row's features are the same numbers whether its user's history is whole or cut to HISTORY_ROWS.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring import amounts, hours, population, spell, velocity
+from scoring.columns import Bools, Columns, Floats
+from scoring.windows import HISTORY_ROWS, Block
+
+# The order of the columns of Features.values: first what history gives as evidence, then facts.
+HISTORIC = (amounts, spell, velocity)
+NAMES: tuple[str, ...] = (
+    *(name for group in HISTORIC for name in (*group.EVIDENCE, *group.FACTS)),
+    *population.FACTS,
+    *hours.FACTS,
+)
+PLACE = {name: place for place, name in enumerate(NAMES)}
+BLOCK_ROWS = 32_768
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Features:
+    """n rows: values (n, len(NAMES)) float64, NaN is unknown; currency (n,) as in Columns."""
+
+    values: Floats
+    currency: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.currency)
+
+    def column(self, name: str) -> Floats:
+        """(n,) the values of one feature."""
+        return self.values[:, PLACE[name]]
+
+    def row(self, i: int) -> dict[str, float]:
+        """Row i by name, without the unknown ones."""
+        return {name: value for name, value in zip(NAMES, self.values[i].tolist(), strict=True) if value == value}
+
+    def take(self, rows: Bools | NDArray[np.intp] | slice) -> "Features":
+        """Some of the rows, by mask, indices or slice."""
+        return Features(self.values[rows], self.currency[rows])
+
+
+def join(parts: Sequence[Features]) -> Features:
+    """The rows of all parts, one after the other."""
+    return Features(np.concatenate([part.values for part in parts]), np.concatenate([part.currency for part in parts]))
+
+
+def build(columns: Columns, wanted: Bools | None = None) -> Features:
+    """Features of all rows, or of the `wanted` (n,) ones, in their order.
+
+    A row's features use only rows of the same user before it in `columns`, at most HISTORY_ROWS of them.
+    """
+    places = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
+    values = np.empty((len(NAMES), len(places))).T
+    for rows, (start, stop) in blocks(places):
+        oldest = max(start - HISTORY_ROWS, 0)
+        built = build_block(Block(columns.part(oldest, stop)))
+        for place, column in enumerate(built):
+            values[rows, place] = column[places[rows] - oldest]
+    return Features(values, columns.currency[places])
+
+
+def blocks(places: NDArray[np.intp]) -> Iterable[tuple[slice, tuple[int, int]]]:
+    """Stretches of at most BLOCK_ROWS rows: the slice of `places` in each, and its first and last row + 1."""
+    done = 0
+    while done < len(places):
+        start = int(places[done])
+        end = int(np.searchsorted(places, start + BLOCK_ROWS))
+        yield slice(done, end), (start, int(places[end - 1]) + 1)
+        done = end
+
+
+def build_block(block: Block) -> list[Floats]:
+    """The columns of NAMES, each (m,) in the order of the block."""
+    past = amounts.past_of(block)
+    order = past.line.order
+    return [
+        *(scattered(column, order) for column in (*amounts.build(past), *spell.build(past))),
+        *velocity.build(block),
+        *population.build(block),
+        *hours.build(block),
+    ]
+
+
+def scattered(values: Floats, order: NDArray[np.int64]) -> Floats:
+    """`values` (m,) in the order of a line, put back into the order of the block."""
+    result = np.empty_like(values)
+    result[order] = values
+    return result

@@ -1,0 +1,135 @@
+"""Why a row has its score: one reason for each group that adds to raw, with the numbers a person would check.
+
+A reason is plain data for JSON: `group`; `code`, the name of the group's most surprising evidence;
+`contribution`, its part of raw; `observed` and `expected`, the two numbers that the code compares;
+`values`, all numbers that a sentence about it needs, amounts in currency units. The contributions of a
+row's reasons add up to its raw.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from scoring import hours
+from scoring.amounts import LAST_PAYMENTS
+from scoring.blend import Scores
+from scoring.features import Features
+from scoring.reference import EVIDENCE, GROUPS, Norms
+
+Values = dict[str, float]
+Row = dict[str, float]
+Reason = dict[str, object]
+
+
+def reasons(features: Features, scores: Scores, i: int) -> list[Reason]:
+    """The reasons of row i, the weightiest first."""
+    return explain(features, scores, [i])[0]
+
+
+def explain(features: Features, scores: Scores, rows: Sequence[int]) -> list[list[Reason]]:
+    """The reasons of several rows, in their order."""
+    picked = features.take(np.asarray(rows, np.intp))
+    norms = scores.reference.norms
+    leading = [leading_evidence(picked, norms, group) for group in GROUPS]
+    result = []
+    for place, i in enumerate(rows):
+        row = picked.row(place)
+        parts = zip(GROUPS, leading, scores.contributions[i].tolist(), strict=True)
+        found = [
+            reason(group, names[place], part, row, norms, int(picked.currency[place]))
+            for group, names, part in parts
+            if part > 0
+        ]
+        result.append(sorted(found, key=lambda one: -float(str(one["contribution"]))))
+    return result
+
+
+def leading_evidence(features: Features, norms: Norms, group: str) -> list[str]:
+    """The name of each row's most surprising evidence of one group."""
+    surprises = np.stack([norms.surprise(features, name) for name in EVIDENCE[group]])
+    return [EVIDENCE[group][best] for best in np.argmax(np.nan_to_num(surprises), axis=0)]
+
+
+def reason(group: str, code: str, contribution: float, row: Row, norms: Norms, currency: int) -> Reason:
+    observed, expected, values = DETAILS[code](row, norms, currency)
+    return {
+        "code": code,
+        "group": group,
+        "contribution": contribution,
+        "observed": observed,
+        "expected": expected,
+        "values": values,
+    }
+
+
+Detail = tuple[float, float, Values]
+
+
+def over_median(row: Row, _norms: Norms, _currency: int) -> Detail:
+    names = {"amount": "amount", "median": "median", "deviation": "deviation", "payments": "past_payments"}
+    values = {name: row[source] for name, source in names.items()}
+    values |= {"ratio": row["amount_over_median"], "times": row["amount_deviations"], "last": float(LAST_PAYMENTS)}
+    return row["amount"], row["median"], values
+
+
+def over_mean(row: Row, _norms: Norms, _currency: int) -> Detail:
+    names = {"amount": "amount", "mean": "mean_90d", "spread": "spread_90d", "payments": "payments_90d"}
+    values = {name: row[source] for name, source in names.items()}
+    values |= {"ratio": row["amount_over_mean"], "times": row["amount_spreads"], "days": 90.0}
+    return row["amount"], row["mean_90d"], values
+
+
+def in_population(row: Row, norms: Norms, currency: int) -> Detail:
+    tail = norms.amounts[currency]
+    one_in = 10 ** float(tail.surprise(np.array([row["amount"]]))[0])
+    usual = tail.value(2.0)
+    return row["amount"], usual, {"amount": row["amount"], "one_in": one_in, "usual": usual, "percent": 99.0}
+
+
+def excess(row: Row, _norms: Norms, _currency: int) -> Detail:
+    values = {"large": row["large_14d"], "excess": row["excess_sum_14d"], "median": row["median"], "days": 14.0}
+    return row["excess_sum_14d"], 0.0, values | {"amount": row["amount"]}
+
+
+def spend(row: Row, _norms: Norms, _currency: int) -> Detail:
+    values = {"spend": row["spend_7d"], "usual": row["usual_7d"], "ratio": row["spend_over_usual"], "days": 7.0}
+    return row["spend_7d"], row["usual_7d"], values
+
+
+def burst(window: str, hours_long: float) -> Callable[[Row, Norms, int], Detail]:
+    """Details of the payments within a window, this one not counted."""
+
+    def details(row: Row, _norms: Norms, _currency: int) -> Detail:
+        count, usual = row[f"count_{window}"], row[f"expected_{window}"]
+        return count, usual, {"count": count, "usual": usual, "hours": hours_long}
+
+    return details
+
+
+def failures(row: Row, _norms: Norms, _currency: int) -> Detail:
+    failed, usual = row["failed_1d"], row["expected_failed_1d"]
+    return failed, usual, {"failed": failed, "usual": usual, "payments": row["count_1d"] + 1, "hours": 24.0}
+
+
+def unusual_hour(row: Row, norms: Norms, _currency: int) -> Detail:
+    hour, near, payments = (np.array([row[name]]) for name in hours.FACTS)
+    share = float(hours.share(hour, near, payments, norms.hours)[0])
+    usual = 1 / hours.HOURS
+    values = {"hour": row["hour"], "near": row["hour_weight"], "payments": row["hour_payments"]}
+    return share, usual, values | {"share": share}
+
+
+DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
+    "amount_over_median": over_median,
+    "amount_deviations": over_median,
+    "amount_over_mean": over_mean,
+    "amount_spreads": over_mean,
+    "amount_in_population": in_population,
+    "excess_14d": excess,
+    "spend_over_usual": spend,
+    "burst_1h": burst("1h", 1.0),
+    "burst_1d": burst("1d", 24.0),
+    "burst_7d": burst("7d", 168.0),
+    "failures_1d": failures,
+    "hour_unusual": unusual_hour,
+}

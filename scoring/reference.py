@@ -1,0 +1,158 @@
+"""What normal looks like: sketches of the features, the groups and the raw score over a window of rows.
+
+Of bounded size, whatever the number of rows. Fitting returns a new reference; scoring only reads it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scoring import amounts, hours, population, spell, tails, velocity
+from scoring.columns import Floats
+from scoring.features import Features
+from scoring.tails import Tail
+
+# The groups of evidence, in the order of the columns of contributions.
+EVIDENCE: dict[str, tuple[str, ...]] = {
+    group.NAME: group.EVIDENCE for group in (amounts, population, spell, velocity, hours)
+}
+GROUPS = tuple(EVIDENCE)
+VERSION = 1
+# Fewer rows do not show one in a hundred.
+MINIMUM_ROWS = 500
+# The distribution of raw is followed as far as so many rows lie beyond, then extrapolated.
+ROWS_BEYOND_TRUSTED = 30
+# Evidence of a group below one decade of surprise counts only to break ties.
+TIE_BREAKER = 0.01
+WEIGHTS = dict.fromkeys(GROUPS, 1.0)
+
+
+class TooFewRows(Exception):
+    """The window holds fewer rows than show what is normal."""
+
+
+class BadReference(Exception):
+    """Bytes that are no reference, or one of another version."""
+
+
+@dataclass(frozen=True, eq=False)
+class Norms:
+    """The population of each single feature: tails by feature, amounts by currency, hours of the day."""
+
+    evidence: Mapping[str, Tail]
+    amounts: Mapping[int, Tail]
+    hours: Floats
+
+    @classmethod
+    def fit(cls, features: Features) -> "Norms":
+        habits = hours.habits(features.column("hour"))
+        by_currency = population.fit(features.column("amount"), features.currency)
+        columns = {name: features.column(name) for group in (amounts, spell, velocity) for name in group.EVIDENCE}
+        columns["hour_unusual"] = hour_unusual(features, habits)
+        fitted = {name: tails.fit(column) for name, column in columns.items()}
+        return cls({name: tail for name, tail in fitted.items() if tail is not None}, by_currency, habits)
+
+    def surprise(self, features: Features, name: str) -> Floats:
+        """(n,) surprise of one piece of evidence; NaN where it, or its population, is unknown."""
+        if name == "amount_in_population":
+            return population.surprise(features.column("amount"), features.currency, self.amounts)
+        tail = self.evidence.get(name)
+        if tail is None:
+            return np.full(len(features), np.nan)
+        values = hour_unusual(features, self.hours) if name == "hour_unusual" else features.column(name)
+        return tail.surprise(values)
+
+    def group_means(self, features: Features) -> Floats:
+        """(n, G) mean surprise of the known evidence of each group; NaN where none is known."""
+        return np.stack(
+            [known_mean([self.surprise(features, name) for name in EVIDENCE[group]]) for group in GROUPS], 1
+        )
+
+
+def hour_unusual(features: Features, habits: Floats) -> Floats:
+    """(n,) the evidence of group 5, which needs the population's hours besides the user's own."""
+    hour, weight, payments = (features.column(name) for name in hours.FACTS)
+    return hours.unusual(hour, weight, payments, habits)
+
+
+def known_mean(columns: list[Floats]) -> Floats:
+    """(n,) mean of the columns, each (n,), that are not NaN; NaN where all are."""
+    known = sum((~np.isnan(column)).astype(np.float64) for column in columns)
+    total = sum(np.nan_to_num(column) for column in columns)
+    return np.where(known > 0, total / np.maximum(known, 1), np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Norms, and on top of them the population of each group's mean surprise and of raw."""
+
+    norms: Norms
+    groups: Mapping[str, Tail]
+    raw: Tail
+    rows: int
+
+    @classmethod
+    def fit(cls, features: Features) -> "Reference":
+        """A reference of n rows. Raises TooFewRows below MINIMUM_ROWS."""
+        if len(features) < MINIMUM_ROWS:
+            raise TooFewRows(f"{len(features)} rows are too few to show what is normal: at least {MINIMUM_ROWS}")
+        norms = Norms.fit(features)
+        means = norms.group_means(features)
+        fitted = {group: tails.fit(means[:, place]) for place, group in enumerate(GROUPS)}
+        groups = {group: tail for group, tail in fitted.items() if tail is not None}
+        raw = contributions(means, groups).sum(axis=1)
+        trusted = float(np.log10(len(features) / ROWS_BEYOND_TRUSTED))
+        tail = tails.fit(raw, trusted=trusted)
+        if tail is None:
+            raise TooFewRows("no evidence is known often enough to show what is normal")
+        return cls(norms, groups, tail, len(features))
+
+    def contributions(self, features: Features) -> Floats:
+        """(n, G) what each group adds to raw; 0 where it is unknown."""
+        return contributions(self.norms.group_means(features), self.groups)
+
+    def to_bytes(self) -> bytes:
+        """JSON in UTF-8; floats keep every bit."""
+        data = {
+            "version": VERSION,
+            "rows": self.rows,
+            "evidence": {name: tail.as_json() for name, tail in self.norms.evidence.items()},
+            "amounts": {str(code): tail.as_json() for code, tail in self.norms.amounts.items()},
+            "hours": self.norms.hours.tolist(),
+            "groups": {name: tail.as_json() for name, tail in self.groups.items()},
+            "raw": self.raw.as_json(),
+        }
+        return json.dumps(data, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Reference":
+        """The reference that `to_bytes` wrote. Raises BadReference."""
+        try:
+            parsed = json.loads(data)
+            if parsed["version"] != VERSION:
+                raise BadReference(f"version {parsed['version']}, not {VERSION}")
+            return cls(norms_from(parsed), tails_from(parsed["groups"]), tails.from_json(parsed["raw"]), parsed["rows"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadReference("not a reference") from error
+
+
+def contributions(means: Floats, groups: Mapping[str, Tail]) -> Floats:
+    """(n, G) weight times the decades of surprise beyond the first, and a little for what lies below."""
+    result = np.zeros_like(means)
+    for place, group in enumerate(GROUPS):
+        if group in groups:
+            surprise = np.nan_to_num(groups[group].surprise(means[:, place]))
+            result[:, place] = WEIGHTS[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
+    return result
+
+
+def norms_from(parsed: Mapping[str, Any]) -> Norms:
+    by_currency = {int(code): tail for code, tail in tails_from(parsed["amounts"]).items()}
+    return Norms(tails_from(parsed["evidence"]), by_currency, np.array(parsed["hours"], np.float64))
+
+
+def tails_from(parsed: Mapping[str, Any]) -> dict[str, Tail]:
+    return {name: tails.from_json(tail) for name, tail in parsed.items()}

@@ -1,0 +1,77 @@
+"""How rare a value is in a population: a bounded sketch of the upper tail that goes on beyond the data.
+
+Surprise is -log10 of the share of the population at or above a value, ties counted half (mid-ranks), so
+that the commonest value of a count is no surprise. Between the kept quantiles it is interpolated. Beyond
+q99 the empirical tail saturates, and holds the frauds themselves: there it goes on in a straight line
+with the slope from q90 to q99, up to a cap. Where q90 equals q99 there is no slope, and the empirical
+tail is all there is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoring.columns import Floats
+
+# Fewer values than this say nothing about one in a hundred.
+MINIMUM_VALUES = 200
+# Quantiles kept: the body in steps of a hundredth, the tail in steps of a twentieth of a decade.
+KEPT_SURPRISES = np.concatenate((-np.log10(np.linspace(0.995, 0.105, 90)), np.arange(1.0, 7.0, 0.05)))
+LARGEST_SURPRISE = 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """values (k,) increasing, surprises (k,) not decreasing: the knots of a straight-line interpolation."""
+
+    values: Floats
+    surprises: Floats
+
+    def surprise(self, values: Floats) -> Floats:
+        """-log10 of the share of the population at or above each value; NaN where the value is NaN."""
+        return np.interp(values, self.values, self.surprises)
+
+    def value(self, surprise: float) -> float:
+        """The value that has this surprise: 2 asks for the 99 % quantile."""
+        return float(np.interp(surprise, self.surprises, self.values))
+
+    def as_json(self) -> dict[str, list[float]]:
+        return {"values": self.values.tolist(), "surprises": self.surprises.tolist()}
+
+
+def from_json(data: Mapping[str, Sequence[float]]) -> Tail:
+    return Tail(np.array(data["values"], np.float64), np.array(data["surprises"], np.float64))
+
+
+def ranks(values: Floats) -> tuple[Floats, Floats]:
+    """Distinct values, increasing, and the surprise of each by mid-rank. values (n,) without NaN."""
+    distinct, counts = np.unique(values, return_counts=True)
+    above = len(values) - np.cumsum(counts)
+    return distinct, -np.log10((above + counts / 2) / len(values))
+
+
+def thinned(distinct: Floats, surprises: Floats) -> tuple[Floats, Floats]:
+    """The few of the ranks that are kept: nearest to KEPT_SURPRISES, and the last."""
+    nearest = np.searchsorted(surprises, KEPT_SURPRISES).clip(max=len(surprises) - 1)
+    kept = np.unique(np.append(nearest, len(surprises) - 1))
+    return distinct[kept], surprises[kept]
+
+
+def fit(values: Floats, *, trusted: float = 2.0) -> Tail | None:
+    """The tail of the known ones among values (n,); None if they are fewer than MINIMUM_VALUES.
+
+    trusted: the surprise up to which the empirical tail is followed, 2 for q99; beyond it the slope of
+    the decade below `trusted` (at 2, that from q90 to q99) is continued up to LARGEST_SURPRISE.
+    """
+    values = values[~np.isnan(values)]
+    if len(values) < MINIMUM_VALUES:
+        return None
+    distinct, surprises = ranks(values)
+    knots, levels = thinned(distinct, surprises)
+    start, end = np.interp((trusted - 1, trusted), levels, knots)
+    if levels[-1] < trusted or not end > start:
+        return Tail(knots, levels)
+    below = levels < trusted
+    last = end + (LARGEST_SURPRISE - trusted) * (end - start)
+    return Tail(np.append(knots[below], (end, last)), np.append(levels[below], (trusted, LARGEST_SURPRISE)))

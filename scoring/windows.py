@@ -1,0 +1,135 @@
+"""Windows over strictly earlier rows, in integers, so that a sum does not depend on where it began.
+
+Every window is bounded by time and by a number of the user's rows. Two levels are nested: a row's
+profile looks at PROFILE_ROWS earlier rows, and each of those at its own PAST_ROWS earlier rows, so a
+row depends on HISTORY_ROWS rows and no more. Float sums would differ in the last bits between a whole
+history and its end; differences of integer sums do not, even where the running sum wraps around.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from scoring.columns import Bools, Columns, Ints
+
+PAST_ROWS = 192
+PROFILE_ROWS = 320
+HISTORY_ROWS = PAST_ROWS + PROFILE_ROWS
+
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+# Longer silences count as this long on the clock; longer than every window, short enough that the
+# clock of a block of rows stays within 63 bits.
+LONGEST_GAP_US = 91 * DAY_US
+
+# Larger than every amount and every deviation in half hundredths: the empty places of a window.
+EMPTY = np.int64(2**60)
+# Rows whose windows are sorted at a time: the matrix stays in the processor's cache.
+SORTED_AT_A_TIME = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Rows in segments (a user's rows, or a user's rows in one currency), each in the order of time.
+
+    order (m,) place of each row in the block; starts (m,) bool, True at the first row of a segment.
+    """
+
+    order: Ints
+    starts: Bools
+    at_us: Ints
+
+    @cached_property
+    def index(self) -> Ints:
+        return np.arange(len(self.order))
+
+    @cached_property
+    def first(self) -> Ints:
+        """(m,) index of the first row of each row's segment."""
+        return np.maximum.accumulate(np.where(self.starts, self.index, 0))
+
+    @cached_property
+    def clock(self) -> Ints:
+        """(m,) microseconds that never run backwards: segments follow each other a long gap apart."""
+        gaps = np.minimum(np.diff(self.at_us, prepend=self.at_us[:1]), LONGEST_GAP_US)
+        gaps[self.starts] = LONGEST_GAP_US
+        return np.cumsum(gaps)
+
+    @cached_property
+    def profile_floor(self) -> Ints:
+        """(m,) index of the oldest row of each row's profile."""
+        return self.floor(PROFILE_ROWS)
+
+    def floor(self, rows: int) -> Ints:
+        """(m,) index of the oldest row of the segment among the user's last `rows` rows before each row."""
+        key = np.cumsum(self.starts) * (int(self.order.max(initial=0)) + rows + 1) + self.order
+        return np.searchsorted(key, key - rows)
+
+    def since(self, window_us: int, rows: int = PROFILE_ROWS) -> Ints:
+        """(m,) index of the oldest row of the segment within `window_us` (< LONGEST_GAP_US) and `rows`."""
+        floor = self.profile_floor if rows == PROFILE_ROWS else self.floor(rows)
+        return np.maximum(np.searchsorted(self.clock, self.clock - window_us), floor)
+
+    def sums(self, values: Ints, oldest: Ints) -> Ints:
+        """(m,) sum of `values` from index `oldest` to just before each row."""
+        running = np.concatenate((np.zeros(1, np.int64), np.cumsum(values, dtype=np.int64)))
+        return running[:-1] - running[oldest]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A stretch of rows on which all groups build their features: users' line and purses' line."""
+
+    columns: Columns
+
+    @cached_property
+    def user_starts(self) -> Bools:
+        user = self.columns.user
+        return np.concatenate((np.ones(min(1, len(user)), np.bool_), user[1:] != user[:-1]))
+
+    @cached_property
+    def users(self) -> Line:
+        """All rows of a user form a segment."""
+        return Line(np.arange(len(self.columns)), self.user_starts, self.columns.at_us)
+
+    @cached_property
+    def purses(self) -> Line:
+        """All rows of a user in one currency form a segment."""
+        currency = self.columns.currency
+        if not np.any((currency[1:] != currency[:-1]) & ~self.user_starts[1:]):
+            return self.users
+        key = (np.cumsum(self.user_starts) << 32) | currency.astype(np.int64)
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        starts = np.concatenate((np.ones(1, np.bool_), key[1:] != key[:-1]))
+        return Line(order, starts, self.columns.at_us[order])
+
+
+def medians(values: Ints, oldest: Ints, size: int) -> tuple[Ints, Ints]:
+    """Median and median absolute deviation of the rows from `oldest` to just before each row.
+
+    values (m,), oldest (m,) with index - size <= oldest <= index. Returns twice the median and four
+    times the deviation, both (m,) and exact; of an empty window both are 0.
+    """
+    median = np.empty_like(values)
+    deviation = np.empty_like(values)
+    padded = sliding_window_view(np.concatenate((np.full(size, EMPTY), values)), size)
+    for start in range(0, len(values), SORTED_AT_A_TIME):
+        cut = slice(start, start + SORTED_AT_A_TIME)
+        count = np.arange(start, min(cut.stop, len(values))) - oldest[cut]
+        window = padded[:-1][cut]
+        if count.min() < size:
+            window = np.where(np.arange(size) >= size - count[:, None], window, EMPTY)
+        median[cut] = middle(window, count)
+        distance = np.where(window == EMPTY, EMPTY, np.abs(2 * window - median[cut, None]))
+        deviation[cut] = middle(distance, count)
+    return median, deviation
+
+
+def middle(window: Ints, count: Ints) -> Ints:
+    """Twice the median of the `count` (k,) smallest of each row of `window` (k, size); 0 where count is 0."""
+    ordered = np.sort(window, axis=1)
+    row = np.arange(len(ordered))
+    return np.where(count > 0, ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, count // 2], 0)
