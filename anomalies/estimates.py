@@ -15,7 +15,12 @@ COUNTING_COST = 10_000.0
 LAST_PAGE = 500
 
 
-def estimated_rows(queryset: "QuerySet[Any]") -> tuple[int, bool]:
+def estimated_rows(queryset: "QuerySet[Any]") -> int:
+    """About how many rows `queryset` has: see `counted_rows`."""
+    return counted_rows(queryset)[0]
+
+
+def counted_rows(queryset: "QuerySet[Any]") -> tuple[int, bool]:
     """How many rows `queryset` has, and whether that is exact. One EXPLAIN, at most one bounded count.
 
     Exact up to COUNTED_ROWS where finding them is cheap, otherwise the planner's estimate.
@@ -33,14 +38,14 @@ def estimated_rows(queryset: "QuerySet[Any]") -> tuple[int, bool]:
 
 
 class EstimatedPaginator(Paginator):  # type: ignore[type-arg]
-    """Django's paginator with `estimated_rows` for its count, ending at LAST_PAGE.
+    """Django's paginator with `counted_rows` for its count, ending at LAST_PAGE.
 
     For `ModelAdmin.paginator`, together with `show_full_result_count = False`.
     """
 
     @cached_property
     def _counted(self) -> tuple[int, bool]:
-        return estimated_rows(self.object_list)  # type: ignore[arg-type]
+        return counted_rows(self.object_list)  # type: ignore[arg-type]
 
     @cached_property
     def count(self) -> int:

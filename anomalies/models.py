@@ -77,6 +77,7 @@ class Case(models.Model):
     priority = models.FloatField(help_text="The highest score among its anomalies, 0 to 100.")
     anomaly_count = models.IntegerField("anomalies", default=0)
     opened_at = models.DateTimeField(db_default=Now())
+    since = models.DateTimeField("reaches back to", help_text="Earlier transactions of the user stay out.")
     latest_at = models.DateTimeField("latest transaction")
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -184,6 +185,8 @@ class Verdict(models.Model):
         indexes = [
             # A user's verdicts in the order in which they became known.
             models.Index(fields=("user_id", "-known_at"), name="ix_verdict_user_known"),
+            # All verdicts, the latest first.
+            models.Index(fields=("-known_at", "id"), name="ix_verdict_known"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,177 @@
+"""Cases: opened by alerts, filled with the user's anomalies, worked by one analyst, closed once.
+
+Whoever changes a case locks its row first, and whoever locks several goes in the order of the users.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
+
+from anomalies import verdicts
+from anomalies.models import Case, Verdict
+
+SQL = Path(__file__).parent / "sql"
+DUE = (SQL / "cases_due.sql").read_text()
+OPEN = (SQL / "cases_open.sql").read_text()
+GATHER = (SQL / "cases_gather.sql").read_text()
+TALLY = (SQL / "cases_tally.sql").read_text()
+
+# How long before the transaction that opened it a case reaches back.
+REACH = timedelta(days=14)
+# How long a claimed case is kept for its analyst, who renews it by claiming again.
+LEASE = timedelta(minutes=30)
+# A case may be closed between seeing that it exists and joining it; then the next try opens a new one.
+TRIES = 3
+
+
+class CaseError(Exception):
+    """The case is not in the state that the wish supposes; the text is a sentence for people."""
+
+
+def collect(
+    users: Collection[UUID], *, alerted: Collection[UUID], threshold: float, since: datetime | None
+) -> tuple[UUID, ...]:
+    """Open cases for the alerted users, put stray anomalies of all `users` into their case, count again.
+
+    Inside the caller's transaction; a handful of statements however many users. Returns the opened cases.
+    """
+    if not users:
+        return ()
+    opened = _open(alerted, threshold, since) if since else []
+    held = _lock(users)
+    for _ in range(TRIES - 1):
+        missing = set(alerted) - {user for _, user, _ in held}
+        if not missing or since is None:
+            break
+        opened += _open(missing, threshold, since)
+        held = _lock(users)
+    if held:
+        _fill(held)
+    return tuple(opened)
+
+
+def open_due(*, threshold: float, since: datetime) -> int:
+    """Open a case for every user with an anomaly at the threshold since then that none holds or has judged.
+
+    Says how many. For the end of a run that recorded with `threshold=math.inf`, because the alert budget is only known
+    once all has been scored. Harmless to repeat. Inside the caller's transaction.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(DUE, {"threshold": threshold, "since": since})
+        users = {user for (user,) in cursor.fetchall()}
+    return len(collect(users, alerted=users, threshold=threshold, since=since))
+
+
+def claim(case_id: UUID, *, by: User) -> None:
+    """Make the case `by`'s for a while; again renews it. Raises CaseError if it is closed or another's."""
+    free = Q(state=Case.State.OPEN) | Q(assignee=by) | Q(lease_until__lt=Now())
+    claimed = (
+        Case.objects.filter(free, pk=case_id)
+        .exclude(state=Case.State.CLOSED)
+        .update(state=Case.State.CLAIMED, assignee=by, lease_until=Now() + LEASE)
+    )
+    if not claimed:
+        raise _conflict(case_id)
+
+
+def release(case_id: UUID, *, by: User) -> None:
+    """Give the case back to the queue. Raises CaseError if it is not `by`'s."""
+    released = Case.objects.filter(pk=case_id, state=Case.State.CLAIMED, assignee=by).update(
+        state=Case.State.OPEN, assignee=None, lease_until=None
+    )
+    if not released:
+        raise CaseError("You do not hold this case, so there is nothing to release.")
+
+
+@transaction.atomic
+def close(case_id: UUID, *, outcome: str, by: User) -> None:
+    """Close the case; no verdict is given. Raises CaseError if it is closed or another's."""
+    _close(_locked(case_id, by), outcome, by)
+
+
+@transaction.atomic
+def judge(case_id: UUID, *, value: str, by: User, note: str = "") -> list[Verdict]:
+    """One verdict for the whole case: given to its anomalies that have none yet, and the case is closed.
+
+    Raises CaseError if it is closed or another's, verdicts.VerdictError for an unknown value or a long note.
+    """
+    case = _locked(case_id, by)
+    given = [
+        verdicts.give(transaction_id=transaction_id, user_id=case.user_id, value=value, author=by, note=note)
+        for transaction_id in verdicts.unjudged(case)
+    ]
+    _close(case, value, by)
+    return given
+
+
+def _open(users: Collection[UUID], threshold: float, since: datetime) -> list[UUID]:
+    """Open a case for each of the users who needs one and has none; the ids of those opened."""
+    if not users:
+        return []
+    parameters: dict[str, Any] = {
+        "ids": [uuid7() for _ in users],
+        "users": sorted(users),
+        "threshold": threshold,
+        "since": since,
+        "reach": REACH,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(OPEN, parameters)
+        return [case for (case,) in cursor.fetchall()]
+
+
+def _lock(users: Collection[UUID]) -> list[tuple[UUID, UUID, datetime]]:
+    """The users' cases that are not closed, locked until the transaction ends: (id, user, reaches back to)."""
+    return list(
+        Case.objects.select_for_update()
+        .filter(user_id__in=users)
+        .exclude(state=Case.State.CLOSED)
+        .order_by("user_id")
+        .values_list("id", "user_id", "since")
+    )
+
+
+def _fill(held: list[tuple[UUID, UUID, datetime]]) -> None:
+    """Gather stray anomalies into the locked cases, count them again, remove open cases left with none."""
+    ids, users, since = (list(column) for column in zip(*held, strict=True))
+    parameters: dict[str, Any] = {"ids": ids, "users": users, "since": since}
+    with connection.cursor() as cursor:
+        cursor.execute(GATHER, parameters)
+        cursor.execute(TALLY, parameters)
+    Case.objects.filter(pk__in=ids, state=Case.State.OPEN, anomaly_count=0).delete()
+
+
+def _locked(case_id: UUID, by: User) -> Case:
+    """The case, locked, if `by` may change it now."""
+    case = Case.objects.select_for_update(of=("self",)).get(pk=case_id)
+    free = case.state == Case.State.OPEN or case.assignee_id == by.pk
+    if case.state == Case.State.CLOSED or not (free or _lease_is_over(case_id)):
+        raise _conflict(case_id)
+    return case
+
+
+def _lease_is_over(case_id: UUID) -> bool:
+    return Case.objects.filter(pk=case_id, lease_until__lt=Now()).exists()
+
+
+def _close(case: Case, outcome: str, by: User) -> None:
+    if outcome not in Case.Outcome.values:
+        raise verdicts.VerdictError(f"“{outcome}” is no outcome: choose one of {', '.join(Case.Outcome.values)}.")
+    Case.objects.filter(pk=case.pk).update(
+        state=Case.State.CLOSED, outcome=outcome, closed_at=Now(), closed_by=by, lease_until=None
+    )
+
+
+def _conflict(case_id: UUID) -> CaseError:
+    case = Case.objects.select_related("assignee", "closed_by").get(pk=case_id)
+    if case.state == Case.State.CLOSED:
+        return CaseError(f"This case was closed as {case.outcome} by {case.closed_by or 'somebody'}.")
+    return CaseError(f"{case.assignee or 'Somebody'} is working on this case.")

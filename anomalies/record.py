@@ -1,0 +1,151 @@
+"""Recording what scoring found: anomalies, and the cases that they open or join."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from anomalies import cases
+from anomalies.findings import Finding
+
+SQL = Path(__file__).parent / "sql"
+UPDATE = (SQL / "findings_update.sql").read_text()
+INSERT = (SQL / "findings_insert.sql").read_text()
+DROP = (SQL / "findings_drop.sql").read_text()
+HELD = (SQL / "findings_held.sql").read_text()
+
+# A backfill opens no case for what happened longer before its newest transaction.
+CASES_FOR = timedelta(days=14)
+# A finding is some 3 kB with its reasons; this bounds one statement's size.
+FINDINGS_AT_ONCE = 2_000
+
+# Whose rows were rescored, and from which instant on.
+Rescored = Sequence[tuple[UUID, datetime]]
+
+
+class Recorded(NamedTuple):
+    """What came of some findings: anomalies kept, old ones dropped, and the cases that opened."""
+
+    kept: int
+    dropped: int
+    opened: tuple[UUID, ...]
+
+    @property
+    def cases_opened(self) -> int:
+        return len(self.opened)
+
+
+def record(
+    findings: Sequence[Finding],
+    *,
+    threshold: float,
+    rescored: Rescored = (),
+    cases_since: datetime | None = None,
+) -> Recorded:
+    """Keep what reaches settings.ANOMALY_FLOOR, drop what no longer does, open and fill cases.
+
+    Runs in the caller's database transaction: about six statements for each 2,000 findings, none if there
+    is nothing to say. Two writers may record the same user at once.
+
+    findings: a new transaction below the floor may be left out. One below the floor drops its anomaly,
+        unless somebody has judged it (a verdict, a closed case): then only its score is brought up to date.
+    rescored: users and the instant from which on all their rows were scored again. Their anomalies from
+        there on that are not among `findings` are dropped, unless judged; see `held`.
+    threshold: from this score on an anomaly opens a case; below, it only joins one. `math.inf` opens none,
+        for a run that calls `cases.open_due` at its end.
+    cases_since: nothing that happened earlier opens a case. By default, 14 days before the newest finding.
+    """
+    if not findings and not rescored:
+        return Recorded(0, 0, ())
+    kept = [finding for finding in findings if finding.scored.score >= settings.ANOMALY_FLOOR]
+    low = [finding for finding in findings if finding.scored.score < settings.ANOMALY_FLOOR]
+    lost = _drop(rescored, low, {finding.transaction_id for finding in findings})
+    for some in _slices(findings):
+        _write(some)
+    opened = cases.collect(
+        {finding.user_id for finding in kept} | set(lost),
+        alerted={finding.user_id for finding in kept if finding.scored.score >= threshold},
+        threshold=threshold,
+        since=cases_since or max((finding.txn_date - CASES_FOR for finding in kept), default=None),
+    )
+    return Recorded(len(kept), len(lost), opened)
+
+
+def held(rescored: Rescored) -> set[UUID]:
+    """Transactions in the rescored ranges whose anomaly stays below the floor, because it was judged.
+
+    A caller that hands their findings to `record`, however low, keeps their scores up to date. One query.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(HELD, _ranges(rescored))
+        return {transaction_id for (transaction_id,) in cursor.fetchall()}
+
+
+def _ranges(rescored: Rescored) -> dict[str, Any]:
+    return {"users": [user for user, _ in rescored], "since": [since for _, since in rescored]}
+
+
+def _drop(rescored: Rescored, low: Sequence[Finding], found: set[UUID]) -> list[UUID]:
+    """Delete the anomalies that are none any more; the user of each one deleted."""
+    if not rescored and not low:
+        return []
+    parameters = {
+        **_ranges(rescored),
+        "found": list(found),
+        "low_users": [finding.user_id for finding in low],
+        "low": [finding.transaction_id for finding in low],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(DROP, parameters)
+        return [user for (user,) in cursor.fetchall()]
+
+
+def _slices(findings: Sequence[Finding]) -> Iterator[Sequence[Finding]]:
+    ordered = sorted(findings, key=lambda finding: (finding.user_id, finding.transaction_id))
+    for start in range(0, len(ordered), FINDINGS_AT_ONCE):
+        yield ordered[start : start + FINDINGS_AT_ONCE]
+
+
+def _write(findings: Sequence[Finding]) -> None:
+    """Update the anomalies that exist, then insert the ones at the floor that are missing."""
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE, {"findings": _as_json(findings)})
+        known = {transaction_id for (transaction_id,) in cursor.fetchall()}
+        missing = [
+            finding
+            for finding in findings
+            if finding.transaction_id not in known and finding.scored.score >= settings.ANOMALY_FLOOR
+        ]
+        if missing:
+            cursor.execute(INSERT, {"findings": _as_json(missing)})
+
+
+def _as_json(findings: Sequence[Finding]) -> str:
+    return json.dumps([_columns(finding) for finding in findings], allow_nan=False)
+
+
+def _columns(finding: Finding) -> Mapping[str, object]:
+    """A finding as one row of `anomalies`. Money goes as text, through no float."""
+    scored = finding.scored
+    return {
+        "transaction_id": str(finding.transaction_id),
+        "user_id": str(finding.user_id),
+        "amount": str(finding.amount),
+        "currency": finding.currency,
+        "txn_date": finding.txn_date.isoformat(),
+        "status": finding.status,
+        "merchant_id": finding.merchant_id,
+        "score": scored.score,
+        "rarity": scored.rarity,
+        "raw": scored.raw,
+        "reasons": scored.reasons,
+        "features": {name: value for name, value in scored.features.items() if math.isfinite(value)},
+        "reference_id": str(scored.reference_id),
+        "model_version_id": str(scored.model_version_id),
+    }

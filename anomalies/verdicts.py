@@ -1,0 +1,61 @@
+"""Verdicts: what somebody said about a transaction. They are added, never changed; the latest one counts."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from anomalies.models import Anomaly, Case, Verdict
+
+NOTE_CHARACTERS = 2_000
+SOURCE_CHARACTERS = 32
+
+
+class VerdictError(ValueError):
+    """The verdict cannot be taken as it is; the text is a sentence for people."""
+
+
+def give(
+    *,
+    transaction_id: UUID,
+    user_id: UUID,
+    value: str,
+    author: User | None = None,
+    source: str = "analyst",
+    note: str = "",
+    known_at: datetime | None = None,
+) -> Verdict:
+    """Add a verdict on a transaction, flagged or not. It counts from `known_at` on, by default from now.
+
+    `source` says where it comes from when no person gave it: "chargeback", say. Raises VerdictError.
+    """
+    if value not in Verdict.Value.values:
+        raise VerdictError(f"“{value}” is no verdict: choose one of {', '.join(Verdict.Value.values)}.")
+    if len(note) > NOTE_CHARACTERS or "\0" in note:
+        raise VerdictError(f"A note has at most {NOTE_CHARACTERS:,} characters, none of them NUL.")
+    if not 0 < len(source) <= SOURCE_CHARACTERS or not source.isprintable():
+        raise VerdictError(f"A source has 1 to {SOURCE_CHARACTERS} printable characters.")
+    if known_at is not None and known_at > timezone.now():
+        raise VerdictError("A verdict cannot have become known in the future.")
+    moment = {} if known_at is None else {"known_at": known_at}
+    verdict = Verdict.objects.create(
+        transaction_id=transaction_id,
+        user_id=user_id,
+        value=value,
+        author=author,
+        source=source,
+        note=note.strip(),
+        **moment,
+    )
+    # The database's clock says when it became known.
+    verdict.refresh_from_db(fields=["known_at", "created_at"])
+    return verdict
+
+
+def unjudged(case: Case) -> list[UUID]:
+    """The transactions of the case's anomalies that have no verdict yet, oldest first."""
+    judged = Verdict.objects.filter(transaction_id=OuterRef("transaction_id"))
+    alone = Anomaly.objects.filter(~Exists(judged), user_id=case.user_id, case=case)
+    return list(alone.order_by("txn_date", "transaction_id").values_list("transaction_id", flat=True))
