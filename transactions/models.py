@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 from django.db.models.lookups import Exact
+from rest_framework_api_key.models import AbstractAPIKey
 from uuid_utils.compat import uuid7
 
 EARLIEST = "1970-01-01T00:00:00+00:00"
@@ -84,3 +86,17 @@ class Load(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} up to line {self.line}"
+
+
+class ApiKey(AbstractAPIKey):
+    """A token for the API. Only a hash of it is stored, so it is shown once, when it is made."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys")
+    can_write = models.BooleanField(
+        default=False, help_text="May store transactions and give verdicts. Every key may read."
+    )
+
+    class Meta(AbstractAPIKey.Meta):
+        db_table = "api_keys"
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
