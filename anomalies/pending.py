@@ -1,0 +1,36 @@
+"""The rows that wait to be scored, by user. Marks commit together with the rows they speak of."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+
+def mark(since: Mapping[UUID, datetime]) -> None:
+    """Each user's rows from the given instant on wait. Inside the caller's transaction; one statement."""
+    # Every writer goes in the order of the ids: two loads that share users cannot wait for each other.
+    users = sorted(since)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO pending_scores (user_id, since)"
+            " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[])"
+            " ON CONFLICT (user_id) DO UPDATE SET since = excluded.since"
+            " WHERE excluded.since < pending_scores.since",
+            [users, [since[user] for user in users]],
+        )
+
+
+def claim(limit: int) -> list[tuple[UUID, datetime]]:
+    """Take up to `limit` users off the list, sorted by id; a rollback puts them back.
+
+    Inside the caller's transaction. Users whom another worker holds are passed over.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM pending_scores WHERE user_id IN ("
+            " SELECT user_id FROM pending_scores ORDER BY user_id LIMIT %s FOR UPDATE SKIP LOCKED)"
+            " RETURNING user_id, since",
+            [limit],
+        )
+        return sorted(cursor.fetchall())

@@ -1,0 +1,22 @@
+"""`manage.py worker`: the background work, until it is stopped."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+
+
+class Command(BaseCommand):
+    help = "Do the background work: score what waits. Ends the job at hand and stops on SIGTERM or Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="do what is queued, then stop")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connector = app.connector
+        assert isinstance(connector, DjangoConnector)
+        with app.replace_connector(connector.get_worker_connector()):
+            # Jobs that succeeded are gone from the queue: it stays as small as the work that is left.
+            app.run_worker(wait=not options["once"], delete_jobs="successful", listen_notify=True)

@@ -1,0 +1,79 @@
+"""From stored rows to scores: history, the reference in force, and `scoring` between them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+import scoring
+from anomalies import references
+from anomalies.findings import BUILT_IN_MODEL, Scored, Unscored
+from transactions import history
+
+NO_REFERENCE = Unscored(
+    "no_reference",
+    "Nothing was known of what is normal at that time: a score needs about a day of earlier transactions.",
+)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Judged(NamedTuple):
+    """Some rows of a history, all scored against one reference; `rows` are their places in the history."""
+
+    rows: NDArray[np.intp]
+    features: scoring.Features
+    scores: scoring.Scores
+    reference_id: UUID
+
+    def scored(self, places: Sequence[int]) -> list[Scored]:
+        """Numbers, reasons and known features of the rows at `places` in here."""
+        reasons = scoring.explain(self.features, self.scores, places)
+        return [self._scored(i, why) for i, why in zip(places, reasons, strict=True)]
+
+    def _scored(self, i: int, reasons: list[dict[str, Any]]) -> Scored:
+        score = float(self.scores.score[i])
+        return Scored(
+            raw=float(self.scores.raw[i]),
+            rarity=float(self.scores.rarity[i]),
+            score=score,
+            level=scoring.level(score),
+            reasons=reasons,
+            features=self.features.row(i),
+            reference_id=self.reference_id,
+            model_version_id=BUILT_IN_MODEL,
+        )
+
+
+def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored:  # noqa: A002
+    """Score and reasons of one stored transaction, by what was known when it happened. Two queries."""
+    reference = references.in_force(txn_date)
+    if reference is None:
+        return NO_REFERENCE
+    judged = _judged(history.up_to(user_id, txn_date, id), reference)
+    return judged.scored([0])[0]
+
+
+def judge(past: history.History) -> Iterator[Judged]:
+    """The wanted rows, each scored against the reference in force at its time; rows before any stay out."""
+    stored = references.all_stored()
+    ends = np.array([microseconds(reference.until) for reference in stored], dtype=np.int64)
+    rows = np.flatnonzero(past.wanted)
+    in_force = np.searchsorted(ends, past.columns.at_us[rows], side="right") - 1
+    features = scoring.build(past.columns, past.wanted)
+    for number in np.unique(in_force[in_force >= 0]):
+        members = np.flatnonzero(in_force == number)
+        part = features.take(members)
+        yield Judged(rows[members], part, scoring.score(part, stored[number].content), stored[number].id)
+
+
+def microseconds(instant: datetime) -> int:
+    """Since 1970, exactly."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _judged(past: history.History, reference: references.Stored) -> Judged:
+    features = scoring.build(past.columns, past.wanted)
+    return Judged(np.flatnonzero(past.wanted), features, scoring.score(features, reference.content), reference.id)
