@@ -1,0 +1,170 @@
+"""Writing transactions: each row is stored once, and a row that is there already is never changed."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+import psycopg
+from django.db import DatabaseError, OperationalError, connection, transaction
+
+from transactions.rows import FIELDS, BadRow, Problem, Row
+
+# Each constraint with the field it guards and what to tell whoever sent the row.
+CONSTRAINTS = {
+    "amount_is_finite_and_not_negative": Problem(
+        "amount", "out_of_range", "The database refused the amount: send 0 or more, below 10^18."
+    ),
+    "currency_is_three_letters": Problem(
+        "currency", "not_a_currency", "The database refused the currency: send three capitals such as EUR."
+    ),
+    "status_is_a_code": Problem(
+        "status", "not_a_status", "The database refused the status: send 1 to 32 of a-z, 0-9 and _, a letter first."
+    ),
+    "txn_date_is_past_or_within_a_day": Problem(
+        "txn_date", "in_the_future", "By the database's clock this is before 1970 or more than 24 hours ahead."
+    ),
+    "meta_data_is_an_object": Problem("meta_data", "not_an_object", "The database refused meta_data: send an object."),
+}
+# Two sessions that write the same ids for different users may lock them in different orders.
+ATTEMPTS = 3
+
+SQL = Path(__file__).with_name("sql")
+STAGE = (SQL / "stage.sql").read_text()
+INSERT_STAGED = (SQL / "insert_staged.sql").read_text()
+COMPARE_STAGED = (SQL / "compare_staged.sql").read_text()
+INSERT_ONE = (SQL / "insert_one.sql").read_text()
+COMPARE_ONE = (SQL / "compare_one.sql").read_text()
+COPY = "COPY staged_transactions FROM STDIN"
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Outcome(StrEnum):
+    CREATED = "created"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+class Written(NamedTuple):
+    """What became of a row; for a conflict, the fields in which the stored row differs."""
+
+    outcome: Outcome
+    fields: tuple[str, ...] = ()
+
+
+CREATED = Written(Outcome.CREATED)
+
+
+class RefusedByDatabase(BadRow):
+    """The database's constraints refused a row that passed the check, say because the clocks differ.
+
+    `position` is the row's place in the sequence, or None where the database does not tell.
+    """
+
+    def __init__(self, problem: Problem, position: int | None) -> None:
+        super().__init__([problem])
+        self.position = position
+
+
+class _Deadlock(OperationalError):
+    """Two sessions wrote the same ids in different orders, and the database ended ours."""
+
+
+class _Vanished(OperationalError):
+    """A row kept its id from being used, and was gone when we came to compare."""
+
+
+def write(rows: Sequence[Row]) -> list[Written]:
+    """Store the rows, each once, and say in their order what became of them.
+
+    Identity is the id: the same content again is a duplicate, other content (another user, too) a
+    conflict, whether the first came earlier in `rows`, in the past or from a concurrent session.
+    Runs in the caller's database transaction. Raises RefusedByDatabase if a constraint is broken;
+    after that, one row leaves the caller's transaction broken, several leave it as it was before.
+    """
+    if not rows:
+        return []
+    if len(rows) == 1:
+        with _constraints_told(rows):
+            return [_write_one(rows[0])]
+    for _ in range(ATTEMPTS - 1):
+        with suppress(_Vanished, _Deadlock):
+            return _write_many(rows)
+    return _write_many(rows)
+
+
+def _write_one(row: Row) -> Written:
+    values = {name: getattr(row, name) for name in FIELDS}
+    with connection.cursor() as cursor:
+        for _ in range(ATTEMPTS):
+            cursor.execute(INSERT_ONE, values)
+            if cursor.rowcount:
+                return CREATED
+            cursor.execute(COMPARE_ONE, values)
+            if found := cursor.fetchone():
+                return _compared(found[0])
+    raise _Vanished(row.id)
+
+
+def _write_many(rows: Sequence[Row]) -> list[Written]:
+    written = [CREATED] * len(rows)
+    # The savepoint makes a second attempt possible, and takes back a write that is refused half-way.
+    with _constraints_told(rows), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(STAGE)
+        with cursor.copy(COPY) as copy:
+            copy.write("".join(_lines(rows)))
+        cursor.execute(INSERT_STAGED)
+        present = [position for (position,) in cursor.fetchall()]
+        if present:
+            cursor.execute(COMPARE_STAGED, {"positions": present})
+            compared = dict(cursor.fetchall())
+            if len(compared) < len(present):
+                raise _Vanished
+            for position, fields in compared.items():
+                written[position] = _compared(fields)
+    return written
+
+
+def _lines(rows: Sequence[Row]) -> Iterator[str]:
+    """The rows in COPY's text format. The law leaves only the backslash to escape, in meta_data."""
+    seen = set()
+    for position, row in enumerate(rows):
+        again = "t" if row.id in seen else "f"
+        seen.add(row.id)
+        meta_data = row.meta_data.replace("\\", "\\\\")
+        yield (
+            f"{position}\t{again}\t{row.id.hex}\t{row.user_id.hex}\t{row.amount}\t{row.currency}\t"
+            f"{row.txn_date.isoformat()}\t{row.status}\t{meta_data}\n"
+        )
+
+
+def _compared(fields: list[str]) -> Written:
+    return Written(Outcome.CONFLICT, tuple(fields)) if fields else Written(Outcome.DUPLICATE)
+
+
+@contextmanager
+def _constraints_told(rows: Sequence[Row]) -> Iterator[None]:
+    """The database's refusals as errors of the row, a deadlock as _Deadlock."""
+    try:
+        yield
+    except (DatabaseError, psycopg.Error) as error:
+        cause = error if isinstance(error, psycopg.Error) else error.__cause__
+        if isinstance(cause, psycopg.errors.DeadlockDetected):
+            raise _Deadlock from error
+        if isinstance(cause, psycopg.errors.CheckViolation | psycopg.errors.DataError):
+            name = cause.diag.constraint_name or ""
+            problem = CONSTRAINTS.get(
+                name, Problem("", "refused_by_database", f"The database refused it: {cause.diag.message_primary}.")
+            )
+            raise RefusedByDatabase(problem, _position(rows, cause)) from error
+        raise
+
+
+def _position(rows: Sequence[Row], error: psycopg.Error) -> int | None:
+    """Which row it was: the database quotes the one that broke a constraint, its id first."""
+    quoted = _UUID.search(error.diag.message_detail or "")
+    ids = [row.id for row in rows]
+    return ids.index(UUID(quoted[0])) if quoted and UUID(quoted[0]) in ids else None
