@@ -1,0 +1,13 @@
+"""Background work, run by `manage.py worker`. One job a batch, never one a transaction."""
+
+from procrastinate.contrib.django import app
+
+from transactions import backlog
+
+
+# The last field is seconds. A run that is still going keeps the next one from queueing behind it.
+@app.periodic(cron="* * * * * */10")
+@app.task(queueing_lock="score_pending", lock="score_pending")
+def score_pending(timestamp: int) -> None:  # noqa: ARG001 (procrastinate tells the moment it was due)
+    """Score what waits: late rows' users, loads with --no-score, and what failed in a live request."""
+    backlog.score_pending()
