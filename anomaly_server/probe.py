@@ -1,9 +1,13 @@
 """Is the server ready? `python -m anomaly_server.probe` ends with 0 if so: the health check of the container."""
 
 import http.client
+import os
 import sys
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+EVERY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104
 
 
 def answers(path: str, *, host: str, port: int, name: str) -> bool:
@@ -18,24 +22,29 @@ def answers(path: str, *, host: str, port: int, name: str) -> bool:
         connection.close()
 
 
-def own_name(allowed_hosts: list[str]) -> str:
-    """A Host header that the server accepts: the first of ALLOWED_HOSTS."""
-    first = allowed_hosts[0].removeprefix(".")
-    return "localhost" if first == "*" else first
+def address() -> str:
+    """Where this machine reaches the server: "every address" is not one to connect to."""
+    return "127.0.0.1" if settings.HOST in EVERY_ADDRESS else settings.HOST
+
+
+def accepted_name() -> str:
+    """A Host header that the server accepts, the plain address if possible."""
+    accepted = settings.ALLOWED_HOSTS
+    return address() if {address(), "*"} & set(accepted) else accepted[0].removeprefix(".")
 
 
 def is_ready(port: int) -> bool:
     """True if the server on this machine and port answers /readyz with 200."""
-    from anomaly_server import settings
+    return answers("/readyz", host=address().strip("[]"), port=port, name=accepted_name())
 
-    # 0.0.0.0 and :: mean every address of this machine, but are none themselves.
-    host = settings.HOST if settings.HOST not in ("0.0.0.0", "::", "[::]") else "127.0.0.1"  # noqa: S104
-    return answers("/readyz", host=host.strip("[]"), port=port, name=own_name(settings.ALLOWED_HOSTS))
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anomaly_server.settings")
+    try:
+        return 0 if is_ready(settings.PORT) else 1
+    except ImproperlyConfigured as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    try:
-        from anomaly_server import settings
-    except ImproperlyConfigured as error:
-        sys.exit(f"error: {error}")
-    sys.exit(0 if is_ready(settings.PORT) else 1)
+    sys.exit(main())

@@ -1,0 +1,76 @@
+# Needs make, a POSIX shell and Python 3.11 or newer; everything else is installed into .venv.
+.POSIX:
+.SUFFIXES:
+.PHONY: help run stop test check coverage faults screenshots lock clean runtime dev bench
+
+PY = .venv/bin/python
+MANAGE = $(PY) manage.py
+# For commands that neither serve nor read data: no .env is needed, and none is read.
+THROWAWAY = ENV_FILE=/dev/null SECRET_KEY=signs-nothing-0123456789-abcdefghijklmnopqrstuvwxyz
+# The tests' own PostgreSQL, as tests/settings.py names it.
+TEST_POSTGRES = $(THROWAWAY) DATABASE_URL= EMBEDDED_POSTGRES_DIR="$$(pwd -P)/var/postgres-test"
+
+help:
+	@echo 'make run          start everything: PostgreSQL, the server, the worker; demo data the first time'
+	@echo 'make stop         end everything that make run started'
+	@echo 'make test         the checks, then the tests'
+	@echo 'make check        style, types, import rule, migrations, deployment settings'
+	@echo 'make coverage     the tests, with the lines they miss'
+	@echo 'make faults       the long crash tests'
+	@echo 'make screenshots  make the pictures in docs/screenshots again, with Chromium'
+	@echo 'make bench        install what the scripts in benchmarks/ compare us with'
+	@echo 'make lock         resolve requirements*.in into the hashed requirements*.txt'
+	@echo 'make clean        stop, then remove what can be made again; data and .env stay'
+
+run: runtime .env
+	@exec $(MANAGE) up
+
+stop:
+	@if [ -x $(PY) ]; then \
+	    { [ ! -e .env ] || $(MANAGE) down; } && \
+	    { [ ! -d var/postgres-test ] || $(TEST_POSTGRES) $(MANAGE) db stop; }; \
+	fi
+
+test: check
+	@$(PY) -m pytest; status=$$?; \
+	[ ! -d var/postgres-test ] || $(TEST_POSTGRES) $(MANAGE) db stop >/dev/null; \
+	exit $$status
+
+check: dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	$(THROWAWAY) $(MANAGE) makemigrations --check --dry-run
+	$(THROWAWAY) HTTPS_ONLY=true $(MANAGE) check --deploy --fail-level WARNING
+
+coverage: dev
+	$(PY) -m pytest --cov --cov-report=term-missing:skip-covered
+
+lock: dev
+	for name in requirements requirements-dev requirements-bench; do \
+	    $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	        $$name.in -o $$name.txt || exit 1; \
+	done
+
+clean: stop
+	rm -rf .venv var/static var/static.sha256 var/postgres-test htmlcov .coverage
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+runtime:
+	@sh venv.sh requirements.txt
+
+dev: runtime
+	@sh venv.sh requirements-dev.txt
+
+bench: runtime
+	@sh venv.sh requirements-bench.txt
+
+# Made once, readable by its owner only, never overwritten.
+.env: runtime
+	@if [ ! -e .env ]; then \
+	    umask 077 && \
+	    $(PY) -c 'import secrets; print("# All settings: .env.example\nSECRET_KEY=" + secrets.token_urlsafe(45))' >.env.new && \
+	    mv .env.new .env && echo 'Made .env with a fresh SECRET_KEY.'; \
+	fi
