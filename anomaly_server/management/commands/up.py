@@ -79,7 +79,7 @@ class Command(BaseCommand):
             self.say(f"            Shown only now. Another one: {manage} changepassword {first_run.ADMIN}")
         else:
             self.say(f"  API key   {manage} api_key create NAME")
-        self.say(f"\n  curl -H 'Authorization: Api-Key {access.key if access else 'KEY'}' '{url}{FIRST_PAGE}'")
+        self.say(f"\n  curl -H 'Authorization: Bearer {access.key if access else 'KEY'}' '{url}{FIRST_PAGE}'")
         self.say("\nCtrl-C ends the server; `make stop` ends PostgreSQL too.")
 
     def say(self, line: str) -> None:
