@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from anomalies.findings import BUILT_IN_MODEL, Finding, Scored
 from anomalies.models import Reference
-from tests.factories import NOON, ReferenceFactory
+from tests.factories import START, ReferenceFactory
 
 
 def reference() -> Reference:
@@ -15,7 +15,7 @@ def reference() -> Reference:
 
 
 def finding(
-    *, user: UUID, score: float, at: datetime = NOON, transaction: UUID | None = None, **changes: Any
+    *, user: UUID, score: float, at: datetime = START, transaction: UUID | None = None, **changes: Any
 ) -> Finding:
     scored = Scored(
         raw=changes.pop("raw", 2.5),

@@ -9,13 +9,13 @@ from anomalies import cases
 from anomalies.cases import CaseError
 from anomalies.models import Case, Verdict
 from anomalies.verdicts import VerdictError
-from tests.factories import AnomalyFactory, CaseFactory, UserFactory, VerdictFactory
+from tests.factories import AnalystFactory, AnomalyFactory, CaseFactory, VerdictFactory
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_claimed_case_is_its_analysts_for_a_while():
-    case, ana = CaseFactory(), UserFactory()
+    case, ana = CaseFactory(), AnalystFactory()
     cases.claim(case.pk, by=ana)
     case.refresh_from_db()
     assert (case.state, case.assignee) == ("claimed", ana)
@@ -23,7 +23,7 @@ def test_a_claimed_case_is_its_analysts_for_a_while():
 
 
 def test_claiming_again_renews_the_lease():
-    ana = UserFactory()
+    ana = AnalystFactory()
     case = CaseFactory(state="claimed", assignee=ana, lease_until=timezone.now() + timedelta(minutes=1))
     cases.claim(case.pk, by=ana)
     case.refresh_from_db()
@@ -31,7 +31,7 @@ def test_claiming_again_renews_the_lease():
 
 
 def test_nobody_claims_closes_or_judges_the_case_another_is_working_on():
-    case, ana, ben = CaseFactory(), UserFactory(username="ana"), UserFactory()
+    case, ana, ben = CaseFactory(), AnalystFactory(username="ana"), AnalystFactory()
     cases.claim(case.pk, by=ana)
     for wish in (
         lambda: cases.claim(case.pk, by=ben),
@@ -45,25 +45,25 @@ def test_nobody_claims_closes_or_judges_the_case_another_is_working_on():
 
 
 def test_a_lease_that_is_over_holds_nobody_off():
-    case = CaseFactory(state="claimed", assignee=UserFactory(), lease_until=timezone.now() - timedelta(seconds=1))
-    ben = UserFactory()
+    case = CaseFactory(state="claimed", assignee=AnalystFactory(), lease_until=timezone.now() - timedelta(seconds=1))
+    ben = AnalystFactory()
     cases.claim(case.pk, by=ben)
     case.refresh_from_db()
     assert case.assignee == ben
 
 
 def test_only_who_holds_a_case_releases_it():
-    case, ana = CaseFactory(), UserFactory()
+    case, ana = CaseFactory(), AnalystFactory()
     cases.claim(case.pk, by=ana)
     with pytest.raises(CaseError, match="You do not hold this case"):
-        cases.release(case.pk, by=UserFactory())
+        cases.release(case.pk, by=AnalystFactory())
     cases.release(case.pk, by=ana)
     case.refresh_from_db()
     assert (case.state, case.assignee, case.lease_until) == ("open", None, None)
 
 
 def test_closing_says_who_and_when_and_how_and_happens_once():
-    case, ana = CaseFactory(), UserFactory(username="ana")
+    case, ana = CaseFactory(), AnalystFactory(username="ana")
     cases.close(case.pk, outcome="expected", by=ana)
     case.refresh_from_db()
     assert (case.state, case.outcome, case.closed_by) == ("closed", "expected", ana)
@@ -77,13 +77,13 @@ def test_closing_says_who_and_when_and_how_and_happens_once():
 def test_an_unknown_outcome_closes_nothing():
     case = CaseFactory()
     with pytest.raises(VerdictError, match="choose one of fraud"):
-        cases.close(case.pk, outcome="maybe", by=UserFactory())
+        cases.close(case.pk, outcome="maybe", by=AnalystFactory())
     case.refresh_from_db()
     assert case.state == "open"
 
 
 def test_a_verdict_on_a_case_goes_to_its_unjudged_anomalies_and_closes_it():
-    case, ana = CaseFactory(), UserFactory()
+    case, ana = CaseFactory(), AnalystFactory()
     first, second, judged = (AnomalyFactory(user_id=case.user_id, case=case) for _ in range(3))
     earlier = VerdictFactory(transaction=judged.transaction, value="legitimate")
     given = cases.judge(case.pk, value="fraud", by=ana, note="Called the holder.")

@@ -13,7 +13,7 @@ from anomalies import cases
 from anomalies.models import Anomaly, Case
 from anomalies.record import held, record
 from tests.anomalies.findings import finding, reference
-from tests.factories import NOON, AnomalyFactory, CaseFactory, ReferenceFactory, UserFactory, VerdictFactory
+from tests.factories import START, AnalystFactory, AnomalyFactory, CaseFactory, ReferenceFactory, VerdictFactory
 
 DAY = timedelta(days=1)
 USER = UUID(int=1)
@@ -42,7 +42,7 @@ class TestAnomalies:
         assert anomaly.transaction_id == found.transaction_id
         assert anomaly.amount == Decimal("90071992547409.93")
         assert anomaly.merchant_id == "m'); drop table --"
-        assert anomaly.txn_date == NOON
+        assert anomaly.txn_date == START
         assert (anomaly.score, anomaly.rarity, anomaly.raw) == (63.1, found.scored.rarity, 2.5)
         assert anomaly.reasons == reasons
         assert anomaly.features == {"times": 18.25}
@@ -84,12 +84,12 @@ class TestStaleAnomalies:
         assert not Anomaly.objects.exists()
 
     def test_what_a_rescored_range_did_not_find_again_is_dropped(self):
-        before = AnomalyFactory(user_id=USER, transaction__txn_date=NOON - DAY)
-        found_again = AnomalyFactory(user_id=USER, transaction__txn_date=NOON)
-        AnomalyFactory(user_id=USER, transaction__txn_date=NOON + DAY)
-        others = AnomalyFactory(user_id=OTHER, transaction__txn_date=NOON + DAY)
+        before = AnomalyFactory(user_id=USER, transaction__txn_date=START - DAY)
+        found_again = AnomalyFactory(user_id=USER, transaction__txn_date=START)
+        AnomalyFactory(user_id=USER, transaction__txn_date=START + DAY)
+        others = AnomalyFactory(user_id=OTHER, transaction__txn_date=START + DAY)
         again = finding(user=USER, score=55.0, transaction=found_again.transaction_id)
-        recorded = record([again], rescored=[(USER, NOON)], threshold=60)
+        recorded = record([again], rescored=[(USER, START)], threshold=60)
         assert recorded.dropped == 1
         assert set(Anomaly.objects.all()) == {before, found_again, others}
 
@@ -102,7 +102,7 @@ class TestStaleAnomalies:
     def test_an_anomaly_of_a_closed_case_stays_and_so_does_the_case(self):
         case = CaseFactory(user_id=USER, state="closed", priority=65.0, anomaly_count=1)
         anomaly = AnomalyFactory(user_id=USER, case=case)
-        record([], rescored=[(USER, NOON - DAY)], threshold=60)
+        record([], rescored=[(USER, START - DAY)], threshold=60)
         record([finding(user=USER, score=12.0, transaction=anomaly.transaction_id)], threshold=60)
         assert Anomaly.objects.get().score == 12.0
         case.refresh_from_db()
@@ -113,19 +113,19 @@ class TestStaleAnomalies:
         VerdictFactory(transaction=judged.transaction)
         closed = AnomalyFactory(user_id=USER, case=CaseFactory(user_id=USER, state="closed"))
         AnomalyFactory(user_id=USER)
-        assert held([(USER, NOON - DAY)]) == {judged.transaction_id, closed.transaction_id}
+        assert held([(USER, START - DAY)]) == {judged.transaction_id, closed.transaction_id}
 
     def test_a_case_counts_again_what_is_left_of_it(self):
-        high, low = finding(user=USER, score=90.0), finding(user=USER, score=62.0, at=NOON + DAY)
+        high, low = finding(user=USER, score=90.0), finding(user=USER, score=62.0, at=START + DAY)
         record([high, low], threshold=60)
-        record([low], rescored=[(USER, NOON)], threshold=60)
+        record([low], rescored=[(USER, START)], threshold=60)
         case = Case.objects.get()
-        assert (case.priority, case.anomaly_count, case.latest_at) == (62.0, 1, NOON + DAY)
+        assert (case.priority, case.anomaly_count, case.latest_at) == (62.0, 1, START + DAY)
 
     def test_an_open_case_left_with_nothing_goes_and_a_claimed_one_stays_for_its_analyst(self):
         record([finding(user=USER, score=90.0), finding(user=OTHER, score=90.0)], threshold=60)
-        cases.claim(Case.objects.get(user_id=OTHER).pk, by=UserFactory())
-        record([], rescored=[(USER, NOON), (OTHER, NOON)], threshold=60)
+        cases.claim(Case.objects.get(user_id=OTHER).pk, by=AnalystFactory())
+        record([], rescored=[(USER, START), (OTHER, START)], threshold=60)
         case = Case.objects.get()
         assert (case.user_id, case.state, case.anomaly_count, case.priority) == (OTHER, "claimed", 0, 0.0)
 
@@ -137,7 +137,7 @@ class TestCases:
         case = Case.objects.get()
         assert recorded.opened == (case.pk,)
         assert (case.user_id, case.state, case.priority, case.anomaly_count) == (USER, "open", 60.0, 1)
-        assert case.latest_at == NOON
+        assert case.latest_at == START
         assert Anomaly.objects.get().case == case
 
     def test_an_anomaly_below_the_threshold_stands_alone(self):
@@ -146,37 +146,37 @@ class TestCases:
         assert Anomaly.objects.get().case is None
 
     def test_a_case_gathers_the_users_anomalies_whatever_their_score(self):
-        record([finding(user=USER, score=45.0, at=NOON - DAY)], threshold=60.0)
+        record([finding(user=USER, score=45.0, at=START - DAY)], threshold=60.0)
         record([finding(user=USER, score=80.0)], threshold=60.0)
-        record([finding(user=USER, score=41.0, at=NOON + DAY), finding(user=OTHER, score=41.0)], threshold=60.0)
+        record([finding(user=USER, score=41.0, at=START + DAY), finding(user=OTHER, score=41.0)], threshold=60.0)
         case = Case.objects.get()
-        assert (case.anomaly_count, case.priority, case.latest_at) == (3, 80.0, NOON + DAY)
+        assert (case.anomaly_count, case.priority, case.latest_at) == (3, 80.0, START + DAY)
         assert set(case.anomalies.values_list("user_id", flat=True)) == {USER}
 
     def test_a_case_reaches_back_no_further_than_two_weeks(self):
-        record([finding(user=USER, score=45.0, at=NOON - 15 * DAY)], threshold=60.0)
+        record([finding(user=USER, score=45.0, at=START - 15 * DAY)], threshold=60.0)
         record([finding(user=USER, score=80.0)], threshold=60.0)
         assert Case.objects.get().anomaly_count == 1
 
     def test_a_second_alert_of_the_user_joins_the_open_case(self):
         record([finding(user=USER, score=80.0)], threshold=60.0)
-        recorded = record([finding(user=USER, score=95.0, at=NOON + DAY)], threshold=60.0)
+        recorded = record([finding(user=USER, score=95.0, at=START + DAY)], threshold=60.0)
         case = Case.objects.get()
         assert recorded.opened == ()
         assert (case.anomaly_count, case.priority) == (2, 95.0)
 
     def test_an_alert_after_the_case_was_closed_opens_a_new_one(self):
         record([finding(user=USER, score=80.0)], threshold=60.0)
-        cases.close(Case.objects.get().pk, outcome="legitimate", by=UserFactory())
-        record([finding(user=USER, score=70.0, at=NOON + DAY)], threshold=60.0)
+        cases.close(Case.objects.get().pk, outcome="legitimate", by=AnalystFactory())
+        record([finding(user=USER, score=70.0, at=START + DAY)], threshold=60.0)
         new = Case.objects.get(state="open")
         assert (new.anomaly_count, new.priority) == (1, 70.0)
 
     def test_what_a_closed_case_holds_opens_no_case_when_it_is_rescored(self):
         found = finding(user=USER, score=80.0)
         record([found], threshold=60.0)
-        cases.close(Case.objects.get().pk, outcome="expected", by=UserFactory())
-        record([found], rescored=[(USER, NOON)], threshold=60.0)
+        cases.close(Case.objects.get().pk, outcome="expected", by=AnalystFactory())
+        record([found], rescored=[(USER, START)], threshold=60.0)
         assert Case.objects.get().state == "closed"
 
     def test_what_was_judged_without_a_case_opens_none(self):
@@ -186,20 +186,20 @@ class TestCases:
         assert not Case.objects.exists()
 
     def test_a_backfill_opens_no_case_for_ancient_history(self):
-        old = finding(user=OTHER, score=95.0, at=NOON - 14 * DAY - timedelta(seconds=1))
+        old = finding(user=OTHER, score=95.0, at=START - 14 * DAY - timedelta(seconds=1))
         record([old, finding(user=USER, score=80.0)], threshold=60.0)
         assert Case.objects.get().user_id == USER
 
     def test_the_caller_may_say_from_when_on_cases_open(self):
-        old = finding(user=USER, score=95.0, at=NOON - 30 * DAY)
-        record([old, finding(user=OTHER, score=80.0)], threshold=60.0, cases_since=NOON - 31 * DAY)
+        old = finding(user=USER, score=95.0, at=START - 30 * DAY)
+        record([old, finding(user=OTHER, score=80.0)], threshold=60.0, cases_since=START - 31 * DAY)
         assert Case.objects.count() == 2
 
     def test_a_run_may_open_its_cases_at_the_end(self):
         record([finding(user=USER, score=80.0), finding(user=OTHER, score=50.0)], threshold=math.inf)
         assert not Case.objects.exists()
-        assert cases.open_due(threshold=60.0, since=NOON - DAY) == 1
-        assert cases.open_due(threshold=60.0, since=NOON - DAY) == 0
+        assert cases.open_due(threshold=60.0, since=START - DAY) == 1
+        assert cases.open_due(threshold=60.0, since=START - DAY) == 0
         assert Case.objects.get().user_id == USER
 
 
@@ -214,7 +214,7 @@ def test_writers_who_meet_at_one_user_make_one_case_and_lose_nothing():
         try:
             start.wait()
             for turn in range(5):
-                at = NOON + timedelta(minutes=10 * turn + number)
+                at = START + timedelta(minutes=10 * turn + number)
                 with transaction.atomic():
                     record([finding(user=user, score=80.0, at=at) for user in users], threshold=60.0)
         except BaseException as error:
@@ -243,7 +243,7 @@ def test_a_case_closed_while_an_alert_arrives_holds_it_or_a_new_one_does():
     def arrive() -> None:
         try:
             with transaction.atomic():
-                record([finding(user=USER, score=90.0, at=NOON + DAY)], threshold=60.0)
+                record([finding(user=USER, score=90.0, at=START + DAY)], threshold=60.0)
         except BaseException as error:
             errors.append(error)
         finally:
@@ -251,7 +251,7 @@ def test_a_case_closed_while_an_alert_arrives_holds_it_or_a_new_one_does():
 
     alert = threading.Thread(target=arrive)
     with transaction.atomic():
-        cases.close(old.pk, outcome="fraud", by=UserFactory())
+        cases.close(old.pk, outcome="fraud", by=AnalystFactory())
         alert.start()
         alert.join(timeout=0.3)
         assert alert.is_alive()

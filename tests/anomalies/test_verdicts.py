@@ -9,13 +9,13 @@ from django.utils import timezone
 from anomalies import verdicts
 from anomalies.models import Verdict
 from anomalies.verdicts import VerdictError
-from tests.factories import NOON, AnomalyFactory, CaseFactory, TransactionFactory, UserFactory, VerdictFactory
+from tests.factories import START, AnalystFactory, AnomalyFactory, CaseFactory, TransactionFactory, VerdictFactory
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_verdict_says_who_what_and_since_when():
-    row, ana = TransactionFactory(), UserFactory()
+    row, ana = TransactionFactory(), AnalystFactory()
     verdict = verdicts.give(
         transaction_id=row.pk, user_id=row.user_id, value="expected", author=ana, note=" Travels a lot.\n"
     )
@@ -26,9 +26,9 @@ def test_a_verdict_says_who_what_and_since_when():
 def test_a_chargeback_has_a_source_and_its_own_date():
     row = TransactionFactory()
     verdict = verdicts.give(
-        transaction_id=row.pk, user_id=row.user_id, value="fraud", source="chargeback", known_at=NOON
+        transaction_id=row.pk, user_id=row.user_id, value="fraud", source="chargeback", known_at=START
     )
-    assert (verdict.author, verdict.source, verdict.known_at) == (None, "chargeback", NOON)
+    assert (verdict.author, verdict.source, verdict.known_at) == (None, "chargeback", START)
 
 
 def test_a_second_verdict_stands_beside_the_first():
@@ -57,8 +57,8 @@ def test_a_verdict_that_cannot_be_taken_says_why_and_is_not_kept(wrong, sentence
 
 def test_unjudged_are_the_cases_anomalies_without_a_verdict_oldest_first():
     case = CaseFactory()
-    late = AnomalyFactory(user_id=case.user_id, case=case, transaction__txn_date=NOON + timedelta(days=1))
-    early = AnomalyFactory(user_id=case.user_id, case=case, transaction__txn_date=NOON)
+    late = AnomalyFactory(user_id=case.user_id, case=case, transaction__txn_date=START + timedelta(days=1))
+    early = AnomalyFactory(user_id=case.user_id, case=case, transaction__txn_date=START)
     judged = AnomalyFactory(user_id=case.user_id, case=case)
     VerdictFactory(transaction=judged.transaction)
     AnomalyFactory(user_id=case.user_id)
