@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -105,7 +105,7 @@ def _write_one(row: Row) -> Written:
                 return CREATED
             cursor.execute(COMPARE_ONE, values)
             if found := cursor.fetchone():
-                return _compared(found[0])
+                return compared_as(found[0])
     raise _Vanished(row.id)
 
 
@@ -113,9 +113,7 @@ def _write_many(rows: Sequence[Row]) -> list[Written]:
     written = [CREATED] * len(rows)
     # The savepoint makes a second attempt possible, and takes back a write that is refused half-way.
     with _constraints_told(rows), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(STAGE)
-        with cursor.copy(COPY) as copy:
-            copy.write("".join(_lines(rows)))
+        stage(cursor, rows)
         cursor.execute(INSERT_STAGED)
         present = [position for (position,) in cursor.fetchall()]
         if present:
@@ -124,8 +122,15 @@ def _write_many(rows: Sequence[Row]) -> list[Written]:
             if len(compared) < len(present):
                 raise _Vanished
             for position, fields in compared.items():
-                written[position] = _compared(fields)
+                written[position] = compared_as(fields)
     return written
+
+
+def stage(cursor: Any, rows: Sequence[Row]) -> None:
+    """Put the rows into the temporary table `staged_transactions`, each with its position. Nothing is stored."""
+    cursor.execute(STAGE)
+    with cursor.copy(COPY) as copy:
+        copy.write("".join(_lines(rows)))
 
 
 def _lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -141,7 +146,8 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-def _compared(fields: list[str]) -> Written:
+def compared_as(fields: list[str]) -> Written:
+    """What became of a row whose id was there: the stored row differs in `fields`."""
     return Written(Outcome.CONFLICT, tuple(fields)) if fields else Written(Outcome.DUPLICATE)
 
 
