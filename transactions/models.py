@@ -66,7 +66,7 @@ class Transaction(models.Model):
 class Load(models.Model):
     """How far a file has been loaded; each chunk's progress commits together with its rows.
 
-    The key is a digest of the file's beginning and of the options that give its rows their meaning,
+    The key is a digest of the file's content and of the options that give its rows their meaning,
     so the same file loaded again, or at the same time, finds its own row.
     """
 
@@ -78,6 +78,10 @@ class Load(models.Model):
     duplicate = models.BigIntegerField(default=0)
     conflict = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
+    # The reject file as the last chunk left it: whatever a killed load wrote after that is cut off.
+    reject_path = models.TextField(default="", blank=True)
+    reject_size = models.BigIntegerField(default=0)
+    reject_crc = models.BigIntegerField(default=0)
     started_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
 
