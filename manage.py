@@ -16,14 +16,14 @@ def main() -> None:
     except ImproperlyConfigured as error:
         fail(f"error: {error}", error)
     except OperationalError as error:
-        fail(f"error: the database does not answer as it should: {error}", error)
+        fail(f"error: the database: {error}", error)
 
 
 def fail(sentence: str, error: Exception) -> None:
     """End with exit code 1 and a sentence; `--traceback` shows where it came from, as in all of Django's commands."""
     if "--traceback" in sys.argv:
         raise error
-    sys.exit(sentence.strip())
+    sys.exit(" ".join(sentence.split()))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
             "django": own,
             "django.server": own,
             "gunicorn.error": own,
-            # One line for each import of its tasks, with every command.
-            "procrastinate.blueprints": {"level": "WARNING"},
+            # A line for each task with every command, and three for each job, which come every few seconds.
+            "procrastinate": {"level": "WARNING"},
         },
     }

@@ -4,14 +4,13 @@ Every setting comes from the environment or from `.env` beside `manage.py`; `.en
 all. A missing secret or an unknown value stops the start with a sentence that says what to do.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from anomaly_server import logs
+from anomaly_server import logs, rest, security, unfold
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -22,15 +21,15 @@ def read_env_file() -> None:
     """Take what the environment does not say from ENV_FILE, `.env` beside `manage.py` if not set."""
     named = env.str("ENV_FILE", default="")
     path = Path(named or BASE_DIR / ".env")
-    if named and not path.exists():
-        raise ImproperlyConfigured(f"ENV_FILE={named!r}: there is no such file.")
-    # environ passes over a file it cannot read, and then the secret seems to be missing.
-    if path.exists() and not os.access(path, os.R_OK):
-        raise ImproperlyConfigured(f"{path} cannot be read by this user: run as its owner, or change its mode.")
+    if not named and not path.exists():
+        return
     try:
-        env.read_env(path)
-    except UnicodeDecodeError as error:
-        raise ImproperlyConfigured(f"{path} is not UTF-8 text: save it as UTF-8.") from error
+        # environ passes over a file it cannot read, and then the secret seems to be missing.
+        path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ImproperlyConfigured(f"The settings file {path} cannot be read: {reason}.") from error
+    env.read_env(path)
 
 
 read_env_file()
@@ -163,6 +162,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "anomaly_server.health.Health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -172,6 +172,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "anomaly_server.security.AdminPolicy",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -228,3 +229,9 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 LOGIN_URL = "admin:login"
+CONTENT_SECURITY_POLICY = security.POLICY
+UNFOLD = unfold.UNFOLD
+
+REST_FRAMEWORK = rest.FRAMEWORK
+DRF_STANDARDIZED_ERRORS = rest.ERRORS
+SPECTACULAR_SETTINGS = rest.SCHEMA
