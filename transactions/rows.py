@@ -15,7 +15,8 @@ A value is a string (every cell of a CSV file, and what JSON quotes) or another 
 |             | (further digits only if they are zeros)                                                   |
 | `status`    | `[a-z][a-z0-9_]{0,31}`                                                                    |
 | `meta_data` | object, or the JSON text of one; at most 16 KiB as compact UTF-8 with numbers written out |
-|             | in full, 16 levels deep; `merchant_id` in it is text of at most 200 characters or a whole number |
+|             | in full, 16 levels deep; `merchant_id` in it is text of at most 200 characters, or a      |
+|             | whole number                                                                              |
 """
 
 import re
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from json.encoder import encode_basestring
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -107,6 +108,8 @@ def check(raw: Mapping[str, object], *, now: datetime) -> Row:
     Raises BadRow with all problems at once, in the order of FIELDS, and nothing else. None counts as
     absent. An empty string does not: a door whose notation cannot say "absent" leaves the field out.
     """
+    if not isinstance(raw, dict | Mapping):
+        raise BadRow([Problem("", "not_an_object", "A row is an object of fields: send one.")])
     try:
         if raw.keys() <= _KNOWN:
             get = raw.get
@@ -121,9 +124,16 @@ def check(raw: Mapping[str, object], *, now: datetime) -> Row:
             )
     except _Refused:
         pass
-    except AttributeError:
-        raise BadRow([Problem("", "not_an_object", "A row is an object of fields: send one.")]) from None
     raise BadRow(_problems(raw, now))
+
+
+def from_json(text: bytes | str, *, now: datetime) -> Row:
+    """The row that a JSON text stands for; a text that is not strict JSON is a problem of the whole row."""
+    try:
+        raw = loads(text)
+    except BadJson as bad:
+        raise BadRow([Problem("", bad.code, bad.detail)]) from None
+    return check(cast("Mapping[str, object]", raw), now=now)
 
 
 def _problems(raw: Mapping[str, object], now: datetime) -> list[Problem]:
