@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from transactions.models import ApiKey
@@ -16,9 +16,7 @@ class NotValid(Exception):
     """Unknown, revoked, expired, or its owner may not log in any more. Which one is nobody's business."""
 
 
-def create(
-    *, owner: AbstractBaseUser, name: str, can_write: bool = False, expires: datetime | None = None
-) -> tuple[ApiKey, str]:
+def create(*, owner: User, name: str, can_write: bool = False, expires: datetime | None = None) -> tuple[ApiKey, str]:
     """A new key, and its text: the only time that it can be seen."""
     key = ApiKey(owner=owner, name=name, can_write=can_write, expiry_date=expires)
     text = ApiKey.objects.assign_key(key)

@@ -1,0 +1,37 @@
+"""What scoring says of a transaction, as JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anomalies.findings import Scored, Unscored
+from anomalies.sentences import sentence
+
+
+def told(reasons: Sequence[Mapping[str, Any]], currency: str) -> list[dict[str, Any]]:
+    """The reasons, each with its sentence."""
+    return [{**reason, "sentence": sentence(reason, currency)} for reason in reasons]
+
+
+def explained(scored: Scored | Unscored, currency: str) -> dict[str, Any]:
+    """Score, rarity, level and reasons; or null for each of them and, in `unscored`, why."""
+    if isinstance(scored, Unscored):
+        return {
+            "score": None,
+            "rarity": None,
+            "level": None,
+            "raw": None,
+            "reasons": [],
+            "unscored": {"code": scored.code, "detail": scored.detail},
+            "reference_id": None,
+            "model_version_id": None,
+        }
+    return {
+        "score": scored.score,
+        "rarity": scored.rarity,
+        "level": scored.level,
+        "raw": scored.raw,
+        "reasons": told(scored.reasons, currency),
+        "unscored": None,
+        "reference_id": scored.reference_id,
+        "model_version_id": scored.model_version_id,
+    }

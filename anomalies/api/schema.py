@@ -1,0 +1,84 @@
+"""What the OpenAPI schema says beyond the views' own words: envelopes, and the errors every operation knows."""
+
+from typing import Any
+
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+
+from anomalies.api.problems import MEDIA_TYPE
+
+PROBLEM = {
+    "type": "object",
+    "description": "An error, after RFC 9457. `type` ends in a stable code.",
+    "required": ["type", "title", "status", "detail", "errors"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:anomaly-server:problem:invalid"]},
+        "title": {"type": "string", "examples": ["Bad Request"]},
+        "status": {"type": "integer", "examples": [400]},
+        "detail": {"type": "string", "examples": ["The transaction breaks the law for a row."]},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {
+                    "pointer": {
+                        "type": "string",
+                        "description": "A JSON pointer into the body, or the name of a query parameter.",
+                        "examples": ["/amount"],
+                    },
+                    "code": {"type": "string", "examples": ["negative"]},
+                    "detail": {"type": "string", "examples": ["'-1' is below zero."]},
+                },
+            },
+        },
+    },
+}
+ANSWERS = {
+    "400": "The request has errors; each is named.",
+    "401": "No valid key, and nobody is logged in.",
+    "403": "This key or person may not do that.",
+    "404": "There is no such thing.",
+    "405": "This address does not take this method.",
+    "406": "The answer would be JSON, and the request does not accept it.",
+    "409": "It contradicts what is stored; the stored row stays as it was.",
+    "411": "The body has no Content-Length.",
+    "413": "The body is too large.",
+    "415": "The body is not JSON.",
+    "500": "Our fault.",
+    "503": "The database does not answer; try again after Retry-After seconds.",
+}
+EVERYWHERE = ("400", "401", "403", "405", "406", "500", "503")
+WITH_BODY = ("411", "413", "415")
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def page_of(serializer: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """The envelope of a list of these."""
+    name = serializer.__name__.removesuffix("Serializer")
+    fields: dict[str, serializers.Field[Any, Any, Any, Any]] = {
+        "next": serializers.URLField(allow_null=True, help_text="The next page; null at the end."),
+        "previous": serializers.URLField(allow_null=True, help_text="The page before; null at the beginning."),
+        "count": serializers.IntegerField(required=False, help_text="An estimate, if asked for."),
+        "results": serializer(many=True),
+    }
+    return inline_serializer(f"{name}Page", fields)
+
+
+def add_problems(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """Every operation's errors; a hook of drf-spectacular."""
+    result["components"]["schemas"]["Problem"] = PROBLEM
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path, operations in result["paths"].items():
+        for operation in (operations[method] for method in METHODS if method in operations):
+            codes = {
+                *EVERYWHERE,
+                *(("404",) if "{" in path else ()),
+                *(WITH_BODY if "requestBody" in operation else ()),
+            }
+            for code in sorted(codes):
+                operation["responses"].setdefault(code, {"description": ANSWERS[code]})
+            for code, response in operation["responses"].items():
+                if code >= "400":
+                    response.update(description=ANSWERS[code], content=content)
+    return result

@@ -1,0 +1,138 @@
+"""The declared shapes of anomalies, cases and verdicts: the schema's source, and the rule for what is sent in."""
+
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+from anomalies.api.parameters import Unreadable, instant
+from anomalies.api.problems import pointer
+from anomalies.models import Case, Verdict
+from anomalies.verdicts import NOTE_CHARACTERS, SOURCE_CHARACTERS
+
+LEVELS = ("normal", "low", "medium", "high")
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """One part of a score. The contributions of all reasons add up to `raw`."""
+
+    code = serializers.CharField(help_text="The evidence that weighs most in the group.")
+    group = serializers.CharField()
+    contribution = serializers.FloatField(help_text="Its part of `raw`, in decades of surprise.")
+    observed = serializers.FloatField()
+    expected = serializers.FloatField()
+    values = serializers.DictField(child=serializers.FloatField(), help_text="The numbers behind the sentence.")
+    sentence = serializers.CharField(help_text="The same in words.")
+
+
+class UnscoredSerializer(serializers.Serializer[Any]):
+    """Why there is no score."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ScoreSerializer(serializers.Serializer[Any]):
+    """What scoring says of a transaction."""
+
+    score = serializers.FloatField(allow_null=True, help_text="0 to 100: 20 log10 of the rarity. Null: see `unscored`.")
+    rarity = serializers.FloatField(allow_null=True, help_text="One in so many transactions is as strange.")
+    level = serializers.ChoiceField(LEVELS, allow_null=True)
+    raw = serializers.FloatField(allow_null=True)
+    reasons = ReasonSerializer(many=True, help_text="The weightiest first.")
+    unscored = UnscoredSerializer(allow_null=True)
+    reference_id = serializers.UUIDField(allow_null=True, help_text="What it was measured against.")
+    model_version_id = serializers.UUIDField(allow_null=True)
+
+
+class AnomalySerializer(serializers.Serializer[Any]):
+    """A transaction whose score reached the floor, with a snapshot of it."""
+
+    transaction_id = serializers.UUIDField()
+    user_id = serializers.UUIDField()
+    amount = serializers.DecimalField(max_digits=20, decimal_places=2)
+    currency = serializers.CharField(max_length=3)
+    txn_date = serializers.DateTimeField()
+    status = serializers.CharField(max_length=32)
+    merchant_id = serializers.CharField(allow_null=True)
+    score = serializers.FloatField(help_text="0 to 100: 20 log10 of the rarity.")
+    rarity = serializers.FloatField(help_text="One in so many transactions is as strange.")
+    level = serializers.ChoiceField(LEVELS)
+    raw = serializers.FloatField()
+    reasons = ReasonSerializer(many=True, help_text="The weightiest first.")
+    case_id = serializers.UUIDField(allow_null=True)
+    reference_id = serializers.UUIDField()
+    model_version_id = serializers.UUIDField()
+    found_at = serializers.DateTimeField()
+
+
+class AnomalyDetailSerializer(AnomalySerializer):
+    """An anomaly with the feature values that it was scored by."""
+
+    features = serializers.DictField(child=serializers.FloatField(), help_text="Unknown ones are missing.")
+
+
+class CaseSerializer(serializers.Serializer[Any]):
+    """One user's anomalies, reviewed together."""
+
+    id = serializers.UUIDField()
+    user_id = serializers.UUIDField()
+    state = serializers.ChoiceField(Case.State.choices)
+    priority = serializers.FloatField(help_text="The highest score among its anomalies.")
+    anomaly_count = serializers.IntegerField()
+    opened_at = serializers.DateTimeField()
+    latest_at = serializers.DateTimeField(help_text="The time of its latest transaction.")
+    assignee = serializers.CharField(allow_null=True, help_text="User name of whoever works on it.")
+    outcome = serializers.ChoiceField(Case.Outcome.choices, allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True)
+
+
+class CaseDetailSerializer(CaseSerializer):
+    """A case with its anomalies, newest first: at most 100 of them, all of them under `anomalies/?case=`."""
+
+    anomalies = AnomalySerializer(many=True)
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    """What somebody said about a transaction."""
+
+    id = serializers.UUIDField()
+    transaction_id = serializers.UUIDField()
+    user_id = serializers.UUIDField()
+    value = serializers.ChoiceField(Verdict.Value.choices)
+    source = serializers.CharField()  # type: ignore[assignment]
+    author = serializers.CharField(allow_null=True, help_text="User name.")
+    note = serializers.CharField(allow_blank=True)
+    known_at = serializers.DateTimeField(help_text="It counts from then on.")
+
+
+class InstantField(serializers.DateTimeField):
+    """A time with an offset; DRF would read one without as UTC."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            return instant(value if isinstance(value, str) else "")
+        except Unreadable as fault:
+            raise serializers.ValidationError(f"This {fault}.", code="not_a_time") from None
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields that it does not know; DRF would ignore them."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(data.keys() - self.fields.keys())
+        if unknown:
+            detail = ErrorDetail(f"The fields are {', '.join(self.fields)}.", code="unknown_field")
+            raise serializers.ValidationError({pointer(name)[1:]: [detail] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class NewVerdictSerializer(StrictSerializer):
+    """A verdict as it is sent in."""
+
+    transaction_id = serializers.UUIDField()
+    value = serializers.ChoiceField(Verdict.Value.choices)
+    note = serializers.CharField(required=False, allow_blank=True, max_length=NOTE_CHARACTERS)
+    source = serializers.CharField(required=False, max_length=SOURCE_CHARACTERS)  # type: ignore[assignment]
+    known_at = InstantField(required=False)

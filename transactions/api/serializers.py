@@ -1,0 +1,93 @@
+"""The declared shapes of transactions and users: the schema's source, and what the lean lists are tested against."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from anomalies.api.serializers import CaseSerializer, ScoreSerializer
+from transactions.models import Transaction
+
+AMOUNT_HELP = "In units of the currency, at most 18 digits before the point and 2 after it."
+
+
+class TransactionSerializer(serializers.ModelSerializer[Transaction]):
+    """A stored transaction."""
+
+    meta_data = serializers.DictField()
+
+    class Meta:
+        model = Transaction
+        fields = (
+            "id",
+            "user_id",
+            "amount",
+            "currency",
+            "txn_date",
+            "status",
+            "meta_data",
+            "merchant_id",
+            "received_at",
+        )
+        read_only_fields = fields
+
+
+class NewTransactionSerializer(serializers.Serializer[Any]):
+    """A transaction as it is sent in. The law itself is `transactions.rows`."""
+
+    id = serializers.UUIDField(
+        required=False, help_text="Your own; makes a repeated create harmless. Else we make one."
+    )
+    user_id = serializers.UUIDField()
+    amount = serializers.DecimalField(max_digits=20, decimal_places=2, min_value=0, help_text=AMOUNT_HELP)
+    currency = serializers.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217 alphabetic code.")
+    txn_date = serializers.DateTimeField(help_text="RFC 3339 with an offset, from 1970 to 24 hours ahead.")
+    status = serializers.RegexField(r"^[a-z][a-z0-9_]{0,31}$")
+    meta_data = serializers.DictField(
+        required=False, help_text="At most 16 KiB and 16 levels. `merchant_id` in it, a text, names the merchant."
+    )
+
+
+class ScoredTransactionSerializer(TransactionSerializer, ScoreSerializer):
+    """A stored transaction, and what scoring says of it."""
+
+    class Meta(TransactionSerializer.Meta):
+        fields = (*TransactionSerializer.Meta.fields, *ScoreSerializer().fields)
+        read_only_fields = fields
+
+
+class ExplanationSerializer(ScoreSerializer):
+    """What scoring says of a stored transaction, computed from what was known when it happened."""
+
+    transaction_id = serializers.UUIDField()
+    features = serializers.DictField(child=serializers.FloatField(), help_text="Unknown ones are missing.")
+
+
+class UserSerializer(serializers.Serializer[Any]):
+    """A user with transactions."""
+
+    user_id = serializers.UUIDField()
+    first_seen = serializers.DateTimeField(help_text="The time of the earliest transaction.")
+    last_seen = serializers.DateTimeField(help_text="The time of the latest transaction.")
+    open_case_id = serializers.UUIDField(allow_null=True)
+
+
+class CurrencySummarySerializer(serializers.Serializer[Any]):
+    """The user's latest payments in one currency."""
+
+    currency = serializers.CharField()
+    payments = serializers.IntegerField(help_text="Among the user's latest 1,000.")
+    typical_amount = serializers.DecimalField(max_digits=20, decimal_places=2, help_text="Their median.")
+    largest_amount = serializers.DecimalField(max_digits=20, decimal_places=2)
+
+
+class UserSummarySerializer(serializers.Serializer[Any]):
+    """A user in a few numbers."""
+
+    user_id = serializers.UUIDField()
+    first_seen = serializers.DateTimeField()
+    last_seen = serializers.DateTimeField()
+    transaction_count = serializers.IntegerField(help_text="Counted up to 10,000.")
+    count_is_exact = serializers.BooleanField(help_text="False: there are more than that.")
+    currencies = CurrencySummarySerializer(many=True, help_text="The most used first.")
+    anomaly_count = serializers.IntegerField()
+    open_case = CaseSerializer(allow_null=True)

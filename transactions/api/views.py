@@ -1,0 +1,120 @@
+"""Transactions over HTTP."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from anomalies.api.base import ListView, StrictView, json_object
+from anomalies.api.explanations import explained
+from anomalies.api.problems import Conflict, Error, Refused, pointer
+from anomalies.api.schema import page_of
+from anomalies.findings import Scored
+from transactions import intake, rows, scorer
+from transactions.api.listings import TRANSACTIONS
+from transactions.api.serializers import (
+    ExplanationSerializer,
+    NewTransactionSerializer,
+    ScoredTransactionSerializer,
+    TransactionSerializer,
+)
+from transactions.store import Outcome
+
+STATUS_OF = {Outcome.CREATED: HTTPStatus.CREATED, Outcome.DUPLICATE: HTTPStatus.OK}
+
+
+class TransactionsView(ListView):
+    listing = TRANSACTIONS
+    write_permission = "transactions.add_transaction"
+
+    @extend_schema(
+        operation_id="transactions_list",
+        summary="List transactions",
+        description="The latest first. Fast with `user_id`, whatever the other filters; all filters can be combined.",
+        tags=["transactions"],
+        parameters=TRANSACTIONS.documented(),
+        responses=page_of(TransactionSerializer),
+    )
+    def get(self, request: Request) -> Response:
+        return super().get(request)
+
+    @extend_schema(
+        operation_id="transactions_create",
+        summary="Store and score a transaction",
+        description=(
+            "Sending the same transaction again is harmless: it answers 200 with the same transaction. "
+            "Another transaction with a known `id` is refused with 409, naming the fields that differ."
+        ),
+        tags=["transactions"],
+        request=NewTransactionSerializer,
+        responses={
+            201: OpenApiResponse(ScoredTransactionSerializer, "Stored and scored."),
+            200: OpenApiResponse(ScoredTransactionSerializer, "It was stored before, with the same content."),
+            409: OpenApiResponse(description="Conflict"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        taken = _taken(json_object(request))
+        body = {**_stored(taken.row.id), **explained(taken.scored or _explanation(taken.row), taken.row.currency)}
+        location = request.build_absolute_uri(reverse("transaction", args=[taken.row.id]))
+        return Response(body, status=STATUS_OF[taken.outcome], headers={"Location": location})
+
+
+class TransactionView(StrictView):
+    @extend_schema(
+        operation_id="transactions_retrieve",
+        summary="Show a transaction",
+        tags=["transactions"],
+        responses=TransactionSerializer,
+    )
+    def get(self, _request: Request, id: UUID) -> Response:  # noqa: A002
+        return Response(_stored(id))
+
+
+class ExplanationView(StrictView):
+    @extend_schema(
+        operation_id="transactions_explanation",
+        summary="Explain a transaction's score",
+        description="For any stored transaction, flagged or not. Computed anew, from what was known when it happened.",
+        tags=["transactions"],
+        responses=ExplanationSerializer,
+    )
+    def get(self, _request: Request, id: UUID) -> Response:  # noqa: A002
+        stored = _stored(id)
+        scored = scorer.explain(user_id=stored["user_id"], txn_date=stored["txn_date"], id=id)
+        features = scored.features if isinstance(scored, Scored) else {}
+        return Response({"transaction_id": id, **explained(scored, stored["currency"]), "features": features})
+
+
+def _stored(id: UUID) -> dict[str, Any]:  # noqa: A002
+    found = TRANSACTIONS.row("id", id)
+    if found is None:
+        raise NotFound("There is no such transaction.")
+    return found
+
+
+def _explanation(row: rows.Row) -> Any:
+    return scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
+
+
+def _taken(body: dict[str, Any]) -> intake.Taken:
+    """The body on its way through intake. Raises Refused for a bad row, Conflict for a contradicting one."""
+    try:
+        row = rows.check(body, now=timezone.now())
+        (taken,) = intake.take([row])
+    except rows.BadRow as bad:
+        errors = [Error(pointer(field), code, detail) for field, code, detail in bad.problems]
+        raise Refused("The transaction breaks the law for a row.", errors) from None
+    if taken.outcome is Outcome.CONFLICT:
+        detail = "The stored transaction has another value; it stays as it is."
+        raise Conflict(
+            "Another transaction is stored under this id.",
+            [Error(pointer(field), "conflict", detail) for field in taken.fields],
+        )
+    return taken
