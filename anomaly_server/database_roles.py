@@ -60,13 +60,22 @@ def as_owner(connection: DatabaseWrapper) -> Iterator[None]:
         connection.settings_dict = ours
 
 
-def grant(connection: DatabaseWrapper) -> None:
-    """Give the application its rights on all tables that are there. As the owner."""
+def grants(connection: DatabaseWrapper) -> str:
+    """The SQL that gives the application its rights on all tables that are there. As the owner."""
     app = app_role(connection)
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
         if cursor.fetchone() == (app,):
-            return
-        # psycopg's composition quotes the name; a role's name cannot be a parameter.
+            # One role does both.
+            return ""
+        # A role's name cannot be a parameter: psycopg's composition quotes it.
         text = sql.SQL((SQL / "grants.sql").read_text())
-        cursor.execute(text.format(app=sql.Identifier(app)).as_string(cursor.cursor))
+        return text.format(app=sql.Identifier(app)).as_string(cursor.cursor)
+
+
+def grant(connection: DatabaseWrapper) -> None:
+    """Give the application its rights. As the owner."""
+    statements = grants(connection)
+    if statements:
+        with connection.cursor() as cursor:
+            cursor.execute(statements)

@@ -1,6 +1,5 @@
 """`manage.py dbshell` on the embedded server."""
 
-import signal
 import subprocess
 from collections.abc import Iterable
 
@@ -11,13 +10,7 @@ from anomaly_server.embedded_postgres import tools
 
 class DatabaseClient(client.DatabaseClient):
     def runshell(self, parameters: Iterable[str]) -> None:
-        # Ctrl-C is for psql, where it ends the query and not the shell.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            subprocess.run(
-                [tools.program("psql"), *parameters],
-                env=tools.environment(self.connection),
-                check=True,
-            )
-        finally:
-            signal.signal(signal.SIGINT, before)
+        code = tools.psql(self.connection, parameters)
+        if code:
+            # Django turns this into its exit code.
+            raise subprocess.CalledProcessError(code, self.executable_name)

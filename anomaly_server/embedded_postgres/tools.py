@@ -1,6 +1,9 @@
 """The client programs of the wheel: psql, pg_dump, pg_restore, against any database of ours."""
 
 import os
+import signal
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.db.backends.postgresql.base import DatabaseWrapper
@@ -25,3 +28,13 @@ def environment(connection: DatabaseWrapper) -> dict[str, str]:
         if option.envvar and params.get(keyword) is not None:
             ours[option.envvar.decode()] = str(params[keyword])
     return ours
+
+
+def psql(connection: DatabaseWrapper, arguments: Iterable[str]) -> int:
+    """Run psql on the terminal, and return its exit code."""
+    # Ctrl-C is for psql, where it ends the query and not the shell.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.run([program("psql"), *arguments], env=environment(connection), check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
