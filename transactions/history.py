@@ -107,8 +107,11 @@ def has_later(user_id: UUID, txn_date: datetime, id: UUID) -> bool:  # noqa: A00
 def _copied(query: str, parameters: dict[str, Any]) -> NDArray[np.void]:
     """The rows of `query` as records, read through a binary COPY."""
     statement = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
-    with connection.cursor() as cursor, cursor.copy(statement, {**parameters, "failed": FAILED_STATUSES}) as copy:
-        data = b"".join(copy)
+    with connection.cursor() as cursor:
+        # COPY takes no parameters on the server, and Django's own copy() none at all.
+        bound = cursor.mogrify(statement, {**parameters, "failed": FAILED_STATUSES})
+        with cursor.copy(bound) as copy:
+            data = b"".join(copy)
     rows = (len(data) - HEADER_BYTES - TRAILER_BYTES) // RECORD.itemsize
     return np.frombuffer(data, dtype=RECORD, count=rows, offset=HEADER_BYTES)
 
