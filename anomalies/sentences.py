@@ -76,27 +76,44 @@ def spreads(values: Numbers, currency: str) -> str:
 
 
 def in_population(values: Numbers, currency: str) -> str:
-    return _(
-        "One in %(one_in)s payments in %(currency)s is as large as %(amount)s; %(percent)s %% are below %(usual)s."
-    ) % {
-        "one_in": count(values["one_in"]),
+    numbers = {
+        "amount": money(values["amount"], currency),
         "currency": currency,
-        "amount": plain(values["amount"], 2),
         "percent": count(values["percent"]),
         "usual": plain(values["usual"], 2),
+        "ratio": plain(values["ratio"]),
+        "one_in": count(values["one_in"]),
     }
+    if values["amount"] > values["usual"]:
+        return (
+            _(
+                "%(amount)s is %(ratio)s times %(usual)s, which %(percent)s %% of all payments in %(currency)s stay below."
+            )
+            % numbers
+        )
+    return _("One in %(one_in)s payments in %(currency)s is as large as %(amount)s.") % numbers
 
 
 def excess(values: Numbers, currency: str) -> str:
-    return ngettext(
-        "Of the last %(days)s days, %(large)s other payment was above twice the user's median of %(median)s, "
-        "by %(excess)s.",
-        "Of the last %(days)s days, %(large)s other payments were above twice the user's median of %(median)s, "
-        "by %(excess)s together.",
-        int(values["large"]),
-    ) % {
+    large = int(values["large"])
+    if large == 0:
+        text = _(
+            "%(amount)s differs by %(above)s from this user's median of %(median)s, "
+            "and no other payment of the last %(days)s days was large."
+        )
+    else:
+        text = ngettext(
+            "%(large)s other payment of the last %(days)s days was above three times the user's median of %(median)s, "
+            "by %(excess)s.",
+            "%(large)s other payments of the last %(days)s days were above three times the user's median of %(median)s, "
+            "by %(excess)s together.",
+            large,
+        )
+    return text % {
+        "amount": money(values["amount"], currency),
+        "above": plain(abs(values["above"]), 2),
         "days": count(values["days"]),
-        "large": count(values["large"]),
+        "large": large,
         "median": plain(values["median"], 2),
         "excess": money(values["excess"], currency),
     }
@@ -128,6 +145,13 @@ def failures(values: Numbers, _currency: str) -> str:
     }
 
 
+def long_silence(values: Numbers, _currency: str) -> str:
+    return _("The first payment after %(days)s days; this user usually pays every %(usual)s days.") % {
+        "days": plain(values["days"]),
+        "usual": plain(values["usual"]),
+    }
+
+
 def unusual_hour(values: Numbers, _currency: str) -> str:
     return _(
         "Between %(hour)s:00 and %(hour)s:59 UTC fall %(share)s %% of this user's payments, "
@@ -145,6 +169,7 @@ SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "amount_over_mean": over_mean,
     "amount_spreads": spreads,
     "amount_in_population": in_population,
+    "renewed_excess": excess,
     "excess_14d": excess,
     "spend_over_usual": spend,
     "burst_1h": burst,
@@ -152,4 +177,5 @@ SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "burst_7d": burst,
     "failures_1d": failures,
     "hour_unusual": unusual_hour,
+    "silence_over_usual": long_silence,
 }

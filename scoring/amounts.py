@@ -1,4 +1,4 @@
-"""Group 1: the amount against what this user paid before, in the same currency.
+"""The amount against what this user paid before, in the same currency.
 
 Median and median absolute deviation of the last 50 payments, and mean and spread over 90 days, all on
 the plain amounts: on logarithms a fivefold payment of a user whose small payments vary much would pass.
@@ -35,7 +35,10 @@ SIGMA_OF_MEAN_DEVIATION = 1.2533
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """What each row's own last payments were, on the line of purses; amounts in half hundredths."""
+    """What each row's own last payments were, on the line of purses.
+
+    doubled and median (m,) in half hundredths, deviation (m,) in quarters of a hundredth, count (m,).
+    """
 
     line: Line
     doubled: Ints
@@ -54,16 +57,16 @@ def past_of(block: Block) -> Past:
     """The last payments before each row, at most LAST_PAYMENTS of its PAST_ROWS earlier rows."""
     line = block.purses
     minor = block.columns.minor[line.order]
-    oldest = np.maximum(line.floor(PAST_ROWS), line.index - LAST_PAYMENTS)
+    oldest = np.maximum(line.last(PAST_ROWS), line.index - LAST_PAYMENTS)
     median, deviation = medians(minor, oldest, LAST_PAYMENTS)
-    return Past(line, 2 * minor, median, deviation // 2, line.index - oldest)
+    return Past(line, 2 * minor, median, deviation, line.index - oldest)
 
 
 def build(past: Past) -> list[Floats]:
     """EVIDENCE and then FACTS, each (m,) on the line of purses; facts in currency units and counts."""
     amount = past.doubled / 200
     median = known(past.median / 200, past.count)
-    deviation = known(past.deviation / 200, past.count)
+    deviation = known(past.deviation / 400, past.count)
     oldest = past.line.since(PROFILE_US)
     payments = past.line.index - oldest
     whole = 200 * np.maximum(payments, 1)

@@ -18,7 +18,7 @@ def amount_over_mean(columns: Columns) -> Floats:
     """(n,) each amount over the mean of the last 20 before it; NaN with fewer than 10, or a mean of 0."""
     line = Block(columns).purses
     minor = columns.minor[line.order]
-    oldest = np.maximum(line.floor(PAST_ROWS), line.index - LAST_PAYMENTS)
+    oldest = np.maximum(line.last(PAST_ROWS), line.index - LAST_PAYMENTS)
     count = line.index - oldest
     total = line.sums(minor, oldest)
     over = minor * count / np.where((count < MINIMUM_PAST) | (total == 0), np.nan, total)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import amounts, hours, population, spell, velocity
+from scoring import amounts, hours, population, silence, spell, velocity
 from scoring.columns import Bools, Columns, Floats
 from scoring.windows import HISTORY_ROWS, Block
 
 # The order of the columns of Features.values: first what history gives as evidence, then facts.
-HISTORIC = (amounts, spell, velocity)
+HISTORIC = (amounts, spell, velocity, silence)
 NAMES: tuple[str, ...] = (
     *(name for group in HISTORIC for name in (*group.EVIDENCE, *group.FACTS)),
     *population.FACTS,
@@ -85,6 +85,7 @@ def build_block(block: Block) -> list[Floats]:
     return [
         *(scattered(column, order) for column in (*amounts.build(past), *spell.build(past))),
         *velocity.build(block),
+        *silence.build(block),
         *population.build(block),
         *hours.build(block),
     ]

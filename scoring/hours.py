@@ -1,4 +1,4 @@
-"""Group 5: the hour of the day against the hours of this user, on the circle of 24 hours in UTC.
+"""The hour of the day against the hours of this user, on the circle of 24 hours in UTC.
 
 Each earlier payment of the profile counts for its own hour and, less, for the neighbours (weights
 1 2 3 2 1 of 9). The share at this hour is shrunk to the population's share with the weight of
@@ -10,7 +10,7 @@ import numpy as np
 
 from scoring.amounts import MINIMUM_PAST
 from scoring.columns import Floats
-from scoring.windows import HOUR_US, Block
+from scoring.windows import HOUR_US, PROFILE_ROWS, Block
 
 NAME = "hour"
 EVIDENCE = ("hour_unusual",)
@@ -30,7 +30,7 @@ def build(block: Block) -> list[Floats]:
     hour = block.columns.at_us // HOUR_US % HOURS
     running = np.zeros((len(hour) + 1, HOURS), np.int32)
     np.cumsum(NEARNESS[hour], axis=0, out=running[1:])
-    oldest = line.profile_floor
+    oldest = line.last(PROFILE_ROWS)
     weight = running[line.index, hour] - running[oldest, hour]
     payments = line.index - oldest
     enough = payments >= MINIMUM_PAST

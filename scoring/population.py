@@ -1,4 +1,4 @@
-"""Group 2: the amount against what the population pays in the same currency.
+"""The amount against what the population pays in the same currency.
 
 The reference keeps the upper tail of the amounts of each currency; the evidence is the surprise of the
 amount in it. It needs no past of the user.

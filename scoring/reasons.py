@@ -16,6 +16,9 @@ from scoring.blend import Scores
 from scoring.features import Features
 from scoring.reference import EVIDENCE, GROUPS, Norms
 
+# A population's amounts are compared with the one that 99 % of them stay below.
+POPULATION_SURPRISE = 2.0
+
 Values = dict[str, float]
 Row = dict[str, float]
 Reason = dict[str, object]
@@ -81,14 +84,15 @@ def over_mean(row: Row, _norms: Norms, _currency: int) -> Detail:
 
 def in_population(row: Row, norms: Norms, currency: int) -> Detail:
     tail = norms.amounts[currency]
+    usual = tail.value(POPULATION_SURPRISE)
     one_in = 10 ** float(tail.surprise(np.array([row["amount"]]))[0])
-    usual = tail.value(2.0)
-    return row["amount"], usual, {"amount": row["amount"], "one_in": one_in, "usual": usual, "percent": 99.0}
+    values = {"amount": row["amount"], "usual": usual, "percent": 100 * (1 - 10**-POPULATION_SURPRISE)}
+    return row["amount"], usual, values | {"one_in": one_in, "ratio": row["amount"] / usual if usual else 0.0}
 
 
 def excess(row: Row, _norms: Norms, _currency: int) -> Detail:
-    values = {"large": row["large_14d"], "excess": row["excess_sum_14d"], "median": row["median"], "days": 14.0}
-    return row["excess_sum_14d"], 0.0, values | {"amount": row["amount"]}
+    values = {"large": row["large_14d"], "excess": row["large_excess_14d"], "median": row["median"], "days": 14.0}
+    return row["large_excess_14d"], 0.0, values | {"amount": row["amount"], "above": row["amount"] - row["median"]}
 
 
 def spend(row: Row, _norms: Norms, _currency: int) -> Detail:
@@ -111,6 +115,11 @@ def failures(row: Row, _norms: Norms, _currency: int) -> Detail:
     return failed, usual, {"failed": failed, "usual": usual, "payments": row["count_1d"] + 1, "hours": 24.0}
 
 
+def long_silence(row: Row, _norms: Norms, _currency: int) -> Detail:
+    days, usual = row["silent_days"], row["usual_silent_days"]
+    return days, usual, {"days": days, "usual": usual, "ratio": row["silence_over_usual"]}
+
+
 def unusual_hour(row: Row, norms: Norms, _currency: int) -> Detail:
     hour, near, payments = (np.array([row[name]]) for name in hours.FACTS)
     share = float(hours.share(hour, near, payments, norms.hours)[0])
@@ -125,6 +134,7 @@ DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "amount_over_mean": over_mean,
     "amount_spreads": over_mean,
     "amount_in_population": in_population,
+    "renewed_excess": excess,
     "excess_14d": excess,
     "spend_over_usual": spend,
     "burst_1h": burst("1h", 1.0),
@@ -132,4 +142,5 @@ DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "burst_7d": burst("7d", 168.0),
     "failures_1d": failures,
     "hour_unusual": unusual_hour,
+    "silence_over_usual": long_silence,
 }

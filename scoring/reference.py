@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from scoring import amounts, hours, population, spell, tails, velocity
+from scoring import amounts, hours, population, silence, spell, tails, velocity
 from scoring.columns import Floats
-from scoring.features import Features
+from scoring.features import HISTORIC, Features
 from scoring.tails import Tail
 
 # The groups of evidence, in the order of the columns of contributions.
 EVIDENCE: dict[str, tuple[str, ...]] = {
-    group.NAME: group.EVIDENCE for group in (amounts, population, spell, velocity, hours)
+    group.NAME: group.EVIDENCE for group in (amounts, population, spell, velocity, hours, silence)
 }
 GROUPS = tuple(EVIDENCE)
 VERSION = 1
@@ -50,7 +50,7 @@ class Norms:
     def fit(cls, features: Features) -> "Norms":
         habits = hours.habits(features.column("hour"))
         by_currency = population.fit(features.column("amount"), features.currency)
-        columns = {name: features.column(name) for group in (amounts, spell, velocity) for name in group.EVIDENCE}
+        columns = {name: features.column(name) for group in HISTORIC for name in group.EVIDENCE}
         columns["hour_unusual"] = hour_unusual(features, habits)
         fitted = {name: tails.fit(column) for name, column in columns.items()}
         return cls({name: tail for name, tail in fitted.items() if tail is not None}, by_currency, habits)
@@ -60,10 +60,13 @@ class Norms:
         if name == "amount_in_population":
             return population.surprise(features.column("amount"), features.currency, self.amounts)
         tail = self.evidence.get(name)
-        if tail is None:
-            return np.full(len(features), np.nan)
-        values = hour_unusual(features, self.hours) if name == "hour_unusual" else features.column(name)
-        return tail.surprise(values)
+        return np.full(len(features), np.nan) if tail is None else tail.surprise(self.value(features, name))
+
+    def value(self, features: Features, name: str) -> Floats:
+        """(n,) one piece of evidence itself, before its surprise: higher is stranger."""
+        if name == "hour_unusual":
+            return hour_unusual(features, self.hours)
+        return features.column("amount" if name == "amount_in_population" else name)
 
     def group_means(self, features: Features) -> Floats:
         """(n, G) mean surprise of the known evidence of each group; NaN where none is known."""
@@ -73,7 +76,7 @@ class Norms:
 
 
 def hour_unusual(features: Features, habits: Floats) -> Floats:
-    """(n,) the evidence of group 5, which needs the population's hours besides the user's own."""
+    """(n,) the evidence of the group `hour`, which needs the population's hours besides the user's own."""
     hour, weight, payments = (features.column(name) for name in hours.FACTS)
     return hours.unusual(hour, weight, payments, habits)
 

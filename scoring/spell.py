@@ -1,51 +1,51 @@
-"""Group 3: a spell, several large payments of one user within days.
+"""A spell: several large payments of one user within days.
 
-Excess is what a payment lies above twice the median of its own past. A stolen card is used more than
-once: the excess of the last 14 days, in medians, but no more of it than the payment itself exceeds, so
-that an ordinary payment within a spell stays ordinary. And the spend of the last 7 days with this
-payment, against what 7 days of the (winsorised) last 90 usually come to.
-Limits: the usual spend needs a past of at least 14 days; more than PROFILE_ROWS payments in 7 days
-leave nothing to compare with.
+A payment is large from three medians of its own past on; its excess is what lies above them. A stolen
+card is used more than once, so the evidence is the excess of the last 14 days, in medians; what this
+payment lies above the median, with as much of that excess added as it reaches itself, so that among the
+payments of a spell the ordinary ones stay behind; and the spend of the last 7 days with this payment
+against what 7 days of the (winsorised) last 90 usually come to.
+Limits: the usual spend needs a profile of at least 14 days. Of a user with more than PROFILE_ROWS
+payments in a window the window ends there.
 """
 
 import numpy as np
 
-from scoring.amounts import MINIMUM_PAST, PROFILE_US, Past, known, ratio
+from scoring.amounts import MINIMUM_PAST, PROFILE_US, WINSORISED_MEDIANS, Past, known, ratio
 from scoring.columns import Floats, Ints
 from scoring.windows import DAY_US
 
 NAME = "spell"
-EVIDENCE = ("excess_14d", "spend_over_usual")
-FACTS = ("large_14d", "excess_sum_14d", "spend_7d", "usual_7d")
+EVIDENCE = ("renewed_excess", "excess_14d", "spend_over_usual")
+FACTS = ("large_14d", "large_excess_14d", "spend_7d", "usual_7d")
 
 SPELL_US = 14 * DAY_US
 WEEK_US = 7 * DAY_US
 SHORTEST_PROFILE_US = 14 * DAY_US
-EXCESS_OVER_MEDIANS = 2
 
 
 def build(past: Past) -> list[Floats]:
     """EVIDENCE and then FACTS, each (m,) on the line of purses."""
-    excess = excess_of(past)
-    recent = past.line.since(SPELL_US)
-    sum_before = past.line.sums(excess, recent)
-    median = ratio(known(past.median.astype(np.float64), past.count), np.ones(len(past.median)))
-    median = np.where(median > 0, median, np.nan)
-    spell = np.minimum(excess, sum_before) / median
+    large = large_excess(past)
+    since = past.line.since(SPELL_US)
+    before = past.line.sums(large, since)
+    own = np.maximum(past.doubled - past.median, 0)
+    median = known(past.median / 1, past.count)
     spend, usual = spends(past)
     return [
-        spell,
+        ratio(own + np.minimum(own, before), median),
+        ratio(before, median),
         ratio(spend, usual),
-        past.line.sums((excess > 0).astype(np.int64), recent).astype(np.float64),
-        sum_before / 200,
+        past.line.sums((large > 0).astype(np.int64), since).astype(np.float64),
+        before / 200,
         spend,
         usual,
     ]
 
 
-def excess_of(past: Past) -> Ints:
-    """(m,) half hundredths above twice the median of the row's own past; 0 with too little past."""
-    over = past.doubled - EXCESS_OVER_MEDIANS * past.median
+def large_excess(past: Past) -> Ints:
+    """(m,) half hundredths above three medians of the row's own past; 0 with too little past."""
+    over = past.doubled - WINSORISED_MEDIANS * past.median
     return np.where(past.count < MINIMUM_PAST, 0, np.maximum(over, 0))
 
 

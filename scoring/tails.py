@@ -4,7 +4,7 @@ Surprise is -log10 of the share of the population at or above a value, ties coun
 that the commonest value of a count is no surprise. Between the kept quantiles it is interpolated. Beyond
 q99 the empirical tail saturates, and holds the frauds themselves: there it goes on in a straight line
 with the slope from q90 to q99, up to a cap. Where q90 equals q99 there is no slope, and the empirical
-tail is all there is.
+tail is all there is, and what lies above it is UNSEEN_SURPRISE.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,8 @@ MINIMUM_VALUES = 200
 # Quantiles kept: the body in steps of a hundredth, the tail in steps of a twentieth of a decade.
 KEPT_SURPRISES = np.concatenate((-np.log10(np.linspace(0.995, 0.105, 90)), np.arange(1.0, 7.0, 0.05)))
 LARGEST_SURPRISE = 8.0
+# What lies above all values of a tail that has no slope: rare, but nobody knows how rare.
+UNSEEN_SURPRISE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +73,8 @@ def fit(values: Floats, *, trusted: float = 2.0) -> Tail | None:
     knots, levels = thinned(distinct, surprises)
     start, end = np.interp((trusted - 1, trusted), levels, knots)
     if levels[-1] < trusted or not end > start:
-        return Tail(knots, levels)
+        unseen = max(float(levels[-1]), UNSEEN_SURPRISE)
+        return Tail(np.append(knots, np.nextafter(knots[-1], np.inf)), np.append(levels, unseen))
     below = levels < trusted
     last = end + (LARGEST_SURPRISE - trusted) * (end - start)
     return Tail(np.append(knots[below], (end, last)), np.append(levels[below], (trusted, LARGEST_SURPRISE)))

@@ -1,4 +1,4 @@
-"""Group 4: how many payments of this user, against how many there usually are.
+"""Velocity: how many payments of this user there are, against how many there usually are.
 
 The chance that a Poisson process at the user's own rate brings at least as many payments as the last
 hour, day and 7 days did, as -log10. The rate is that of the 30 days before the window, or of as much of
@@ -13,7 +13,7 @@ from scipy.special import gammainc
 
 from scoring.amounts import MINIMUM_PAST
 from scoring.columns import Floats, Ints
-from scoring.windows import DAY_US, HISTORY_ROWS, HOUR_US, Block, Line
+from scoring.windows import DAY_US, HISTORY_ROWS, HOUR_US, PROFILE_ROWS, Block, Line
 
 NAME = "velocity"
 EVIDENCE = ("burst_1h", "burst_1d", "burst_7d", "failures_1d")
@@ -65,7 +65,7 @@ def failures(block: Block) -> tuple[Ints, Floats]:
     """Failed payments of the last day with this one (n,), and how many the user's own share would give."""
     line = block.users
     failed = block.columns.failed.astype(np.int64)
-    day, oldest = line.since(DAY_US), line.profile_floor
+    day, oldest = line.since(DAY_US), line.last(PROFILE_ROWS)
     recent = line.sums(failed, day)
     share = (line.sums(failed, oldest) - recent + PRIOR_FAILED) / (day - oldest + PRIOR_PAYMENTS)
     enough = line.index - oldest >= MINIMUM_PAST

@@ -6,7 +6,7 @@ row depends on HISTORY_ROWS rows and no more. Float sums would differ in the las
 history and its end; differences of integer sums do not, even where the running sum wraps around.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -40,6 +40,8 @@ class Line:
     order: Ints
     starts: Bools
     at_us: Ints
+    # Bounds asked for before: several groups look at the same windows.
+    bounds: dict[tuple[str, int], Ints] = field(default_factory=dict)
 
     @cached_property
     def index(self) -> Ints:
@@ -57,20 +59,18 @@ class Line:
         gaps[self.starts] = LONGEST_GAP_US
         return np.cumsum(gaps)
 
-    @cached_property
-    def profile_floor(self) -> Ints:
-        """(m,) index of the oldest row of each row's profile."""
-        return self.floor(PROFILE_ROWS)
-
-    def floor(self, rows: int) -> Ints:
-        """(m,) index of the oldest row of the segment among the user's last `rows` rows before each row."""
-        key = np.cumsum(self.starts) * (int(self.order.max(initial=0)) + rows + 1) + self.order
-        return np.searchsorted(key, key - rows)
+    def last(self, rows: int) -> Ints:
+        """(m,) index of the segment's oldest row among the user's last `rows` rows before each row."""
+        if ("last", rows) not in self.bounds:
+            key = np.cumsum(self.starts) * (int(self.order.max(initial=0)) + rows + 1) + self.order
+            self.bounds["last", rows] = np.searchsorted(key, key - rows)
+        return self.bounds["last", rows]
 
     def since(self, window_us: int, rows: int = PROFILE_ROWS) -> Ints:
-        """(m,) index of the oldest row of the segment within `window_us` (< LONGEST_GAP_US) and `rows`."""
-        floor = self.profile_floor if rows == PROFILE_ROWS else self.floor(rows)
-        return np.maximum(np.searchsorted(self.clock, self.clock - window_us), floor)
+        """(m,) the same among those rows that are no older than `window_us` (< LONGEST_GAP_US)."""
+        if ("since", window_us) not in self.bounds:
+            self.bounds["since", window_us] = np.searchsorted(self.clock, self.clock - window_us)
+        return np.maximum(self.bounds["since", window_us], self.last(rows))
 
     def sums(self, values: Ints, oldest: Ints) -> Ints:
         """(m,) sum of `values` from index `oldest` to just before each row."""
