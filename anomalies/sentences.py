@@ -86,9 +86,7 @@ def in_population(values: Numbers, currency: str) -> str:
     }
     if values["amount"] > values["usual"]:
         return (
-            _(
-                "%(amount)s is %(ratio)s times %(usual)s, which %(percent)s %% of all payments in %(currency)s stay below."
-            )
+            _("%(amount)s is %(ratio)s times %(usual)s, which %(percent)s %% of payments in %(currency)s stay below.")
             % numbers
         )
     return _("One in %(one_in)s payments in %(currency)s is as large as %(amount)s.") % numbers
@@ -103,9 +101,9 @@ def excess(values: Numbers, currency: str) -> str:
         )
     else:
         text = ngettext(
-            "%(large)s other payment of the last %(days)s days was above three times the user's median of %(median)s, "
+            "%(large)s other payment of the last %(days)s days was above three times the median of %(median)s, "
             "by %(excess)s.",
-            "%(large)s other payments of the last %(days)s days were above three times the user's median of %(median)s, "
+            "%(large)s other payments of the last %(days)s days were above three times the median of %(median)s, "
             "by %(excess)s together.",
             large,
         )

@@ -33,8 +33,8 @@ def build(past: Past) -> list[Floats]:
     median = known(past.median / 1, past.count)
     spend, usual = spends(past)
     return [
-        ratio(own + np.minimum(own, before), median),
-        ratio(before, median),
+        ratio((own + np.minimum(own, before)).astype(np.float64), median),
+        ratio(before.astype(np.float64), median),
         ratio(spend, usual),
         past.line.sums((large > 0).astype(np.int64), since).astype(np.float64),
         before / 200,
