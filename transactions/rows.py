@@ -52,6 +52,7 @@ _UUID = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}"
 ).fullmatch
 _AMOUNT = re.compile(r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]{1,300})?").fullmatch
+_AMOUNT_IN_CENTS = re.compile(r"(?:0|[1-9][0-9]{0,17})\.[0-9]{2}").fullmatch
 _EXPONENT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+").fullmatch
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:(?P<second>[0-9]{2})(?:\.[0-9]{1,6}(?P<finer>[0-9]*))?"
@@ -173,6 +174,8 @@ def _uuid(value: object) -> UUID:
 
 
 def _amount(value: object) -> Decimal:
+    if type(value) is str and _AMOUNT_IN_CENTS(value):
+        return Decimal(value)  # as most are written, at a third of the cost of what follows
     if type(value) is str and _AMOUNT(value):
         amount = Decimal(value)
     elif type(value) is Decimal and value.is_finite():
