@@ -4,6 +4,9 @@ import ast
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +30,24 @@ def manage(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return run(sys.executable, "manage.py", *arguments, **more)
 
 
-def start(*command: str, cwd: Path = ROOT, **more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command, cwd=cwd, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+@contextmanager
+def started(*command: str, log: Path, cwd: Path = ROOT, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program at work, all it says in `log`; killed at the end if it still runs."""
+    with log.open("ab") as output:
+        program = subprocess.Popen(command, cwd=cwd, env=environment(**more), stdout=output, stderr=output)
+    try:
+        yield program
+    finally:
+        program.kill()
+        program.wait()
+
+
+def wait_until(holds: Callable[[], bool], *, patience_s: float = 30) -> None:
+    """Ask again and again until it holds; fail if it never does."""
+    ends = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < ends, f"did not happen within {patience_s} s"
+        time.sleep(0.05)
 
 
 def settings_read() -> dict[str, str]:
