@@ -43,9 +43,11 @@ class NoSuchAddress(StrictView):
 
 def json_object(request: Request) -> dict[str, Any]:
     """The body, which must be a JSON object. Raises Refused or LengthRequired."""
-    if not request.META.get("CONTENT_LENGTH") and request.META.get("HTTP_TRANSFER_ENCODING"):
-        # Django reads a body without a length as an empty one.
-        raise LengthRequired("Send the body with a Content-Length.")
+    # Django reads a body without a length as an empty one, and DRF an empty one as {}.
+    if request.META.get("CONTENT_LENGTH", "") in ("", "0"):
+        if request.META.get("HTTP_TRANSFER_ENCODING"):
+            raise LengthRequired("Send the body with a Content-Length.")
+        raise Refused("The body cannot be read.", [Error("", "empty", "The body is empty: send a JSON object.")])
     body = request.data
     if not isinstance(body, dict):
         raise Refused("The body cannot be read.", [Error("", "not_an_object", "The body must be a JSON object.")])

@@ -78,7 +78,7 @@ class Command(BaseCommand):
             self.say(f"  Log in    {first_run.ADMIN} / {access.password}")
             self.say(f"            Shown only now. Another one: {manage} changepassword {first_run.ADMIN}")
         else:
-            self.say(f"  API key   {manage} api_key create NAME")
+            self.say(f"  API key   {manage} api_key create --user {first_run.ADMIN} --name NAME")
         self.say(f"\n  curl -H 'Authorization: Bearer {access.key if access else 'KEY'}' '{url}{FIRST_PAGE}'")
         self.say("\nCtrl-C ends the server; `make stop` ends PostgreSQL too.")
 
