@@ -1,0 +1,56 @@
+"""Made-up transactions for the tests of scoring: arrays, no database."""
+
+import numpy as np
+
+from scoring import Columns, Features, Reference, build
+
+DAY_US = 86_400_000_000
+# A Tuesday in 2024.
+START_US = 1_704_153_600_000_000
+
+
+def history(
+    rng: np.random.Generator,
+    *,
+    rows: int,
+    user: int = 1,
+    days: float = 120,
+    currencies: int = 1,
+    failing: float = 0.05,
+    step_us: int = 1,
+) -> Columns:
+    """One user's rows at random instants of the days; a large step_us makes many of them the same instant."""
+    at_us = START_US + np.sort(rng.integers(0, max(int(days * DAY_US) // step_us, 1), rows)) * step_us
+    return Columns(
+        user=np.full(rows, user),
+        at_us=at_us,
+        minor=np.rint(rng.lognormal(8, 1, rows)).astype(np.int64),
+        currency=rng.integers(0, currencies, rows).astype(np.int32),
+        failed=rng.random(rows) < failing,
+    )
+
+
+def together(parts: list[Columns]) -> Columns:
+    """The rows of several users, one after the other."""
+    return Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in Columns.__slots__))
+
+
+def picked(columns: Columns, rows: np.ndarray) -> Columns:
+    """Some of the rows, by mask or indices."""
+    return Columns(*(getattr(columns, name)[rows] for name in Columns.__slots__))
+
+
+def population(seed: int = 0, *, users: int = 60, rows: int = 100) -> Columns:
+    """Users who differ in their usual amount."""
+    rng = np.random.default_rng(seed)
+    return together([scaled(history(rng, rows=rows, user=user), rng.lognormal(0, 0.5)) for user in range(users)])
+
+
+def scaled(columns: Columns, factor: float) -> Columns:
+    minor = np.rint(columns.minor * factor).astype(np.int64)
+    return Columns(columns.user, columns.at_us, minor, columns.currency, columns.failed)
+
+
+def reference_of(columns: Columns) -> tuple[Features, Reference]:
+    features = build(columns)
+    return features, Reference.fit(features)
