@@ -1,0 +1,86 @@
+"""`anomalies.show` for templates, reasons as sentences, and what the filter bar needs of a list."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django import template
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.utils.translation import gettext as _
+
+from anomalies import show
+from anomalies.sentences import sentence as written
+from anomalies.titles import title
+
+register = template.Library()
+
+register.filter("level", show.level)
+register.filter("moment", show.moment)
+register.filter("points", show.points)
+register.filter("rarity", show.rarity)
+register.filter("short_id", show.short_id)
+register.filter("span", show.span)
+register.filter("title_of", title)
+register.simple_tag(show.money, name="money")
+
+
+@register.filter
+def whole(value: float | None) -> str:
+    return show.whole(value or 0)
+
+
+@register.filter
+def counted(value: tuple[int, bool]) -> str:
+    """A count and whether it is exact: “1,234” or “about 1,234,000”, an estimate to three digits."""
+    rows, is_exact = value
+    if is_exact:
+        return show.whole(rows)
+    digits = max(0, len(str(rows)) - 3)
+    return _("about %(rows)s") % {"rows": show.whole(round(rows, -digits))}
+
+
+@register.filter
+def sentence(reason: Mapping[str, Any], currency: str) -> str:
+    """A reason as a sentence; a template escapes it, since merchants and the like may be in it."""
+    return written(reason, currency)
+
+
+@register.filter
+def get(mapping: Mapping[Any, Any], key: Any) -> Any:
+    return mapping.get(key)
+
+
+@register.filter
+def total(pairs: Iterable[tuple[str, int]]) -> int:
+    return sum(times for _name, times in pairs)
+
+
+@register.filter
+def unlocalized(value: float) -> str:
+    """A number as SVG and URLs want it, whatever the reader's language."""
+    return f"{value:.1f}"
+
+
+@register.filter
+def choices_of(spec: Any, changelist: ChangeList) -> Sequence[Any]:
+    return list(spec.choices(changelist))
+
+
+@register.filter
+def has_inputs(changelist: Any) -> bool:
+    return any(_is_field(spec) for spec in changelist.filter_specs)
+
+
+@register.filter
+def other_parameters(changelist: Any) -> list[tuple[str, str]]:
+    """What the bar's form must send along, so that applying it changes nothing else."""
+    own = {name for spec in changelist.filter_specs if _is_field(spec) for name in spec.expected_parameters()}
+    return [
+        (name, value)
+        for name, values in changelist.filter_params.items()
+        for value in values
+        if name not in own | {PAGE_VAR, "e"}
+    ]
+
+
+def _is_field(spec: Any) -> bool:
+    return getattr(spec, "is_inputs", False) or getattr(spec, "is_menu", False)

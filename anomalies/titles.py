@@ -1,0 +1,23 @@
+"""What kinds of evidence are called where there is no room for a sentence."""
+
+from django.utils.translation import gettext_lazy as _
+
+TITLES = {
+    "amount_over_median": _("Amount above the user's median"),
+    "amount_deviations": _("Amount far from the user's median"),
+    "amount_over_mean": _("Amount above the user's 90-day mean"),
+    "amount_spreads": _("Amount far from the user's 90-day mean"),
+    "amount_in_population": _("Amount large for everybody"),
+    "excess_14d": _("Several large payments in 14 days"),
+    "spend_over_usual": _("7-day spend above the usual"),
+    "burst_1h": _("Burst of payments within an hour"),
+    "burst_1d": _("Burst of payments within a day"),
+    "burst_7d": _("Burst of payments within 7 days"),
+    "failures_1d": _("Failed payments within a day"),
+    "hour_unusual": _("Unusual hour for the user"),
+}
+
+
+def title(code: str) -> str:
+    """The name of a kind of evidence; the code itself where it is not known."""
+    return str(TITLES.get(code, code))
