@@ -1,4 +1,5 @@
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -281,16 +282,33 @@ def test_sessions_that_write_the_same_rows_create_each_exactly_once(committed: N
         assert Transaction.objects.count() == 400
 
 
-def test_sessions_that_contradict_each_other_never_raise(committed: None) -> None:
-    # The same ids for two users, so that each session locks them in the opposite order of the other.
-    ours = RowFactory.build_batch(1000)
-    theirs = [
-        replace(row, txn_date=row.txn_date + timedelta(days=1000 - 2 * n), user_id=OTHER_USER)
-        for n, row in enumerate(ours)
-    ]
-    for one, other in zip(*at_once(ours, theirs), strict=True):
-        outcomes = {one, other}
-        assert outcomes == {CREATED, conflict("user_id", "txn_date")} or outcomes == {CREATED, conflict("user_id")}
+def waits_for_another() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        (waiting,) = cursor.fetchone()
+    return bool(waiting)
+
+
+def test_a_write_that_the_database_ends_in_a_deadlock_is_tried_again(committed: None) -> None:
+    first, second = RowFactory.build_batch(2)
+    results: list[Written] = []
+
+    def write_both() -> None:
+        with closing(connection), transaction.atomic():
+            results.extend(write([first, second]))
+
+    other = threading.Thread(target=write_both)
+    with transaction.atomic():
+        # In the opposite order. The other session waits first, so it is the one that is ended.
+        write([second])
+        other.start()
+        while not waits_for_another():
+            time.sleep(0.01)
+        write([first])
+    other.join(timeout=60)
+    assert results == [DUPLICATE, DUPLICATE]
 
 
 def test_one_row_from_many_sessions_is_created_once(committed: None) -> None:
