@@ -1,6 +1,8 @@
 """A reason as one sentence with its numbers, in the reader's language. The only place for such sentences."""
 
+import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.utils.formats import number_format
@@ -8,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 Numbers = Mapping[str, float]
+HOURS_IN_A_DAY = 24
 
 
 def sentence(reason: Mapping[str, Any], currency: str) -> str:
@@ -21,12 +24,27 @@ def money(amount: float, currency: str) -> str:
 
 
 def plain(value: float, digits: int = 1) -> str:
-    """The number with so many decimals in the reader's language."""
-    return number_format(value, decimal_pos=digits)
+    """The number with so many decimals, grouped as the reader's language does."""
+    # Rounded here: number_format cuts digits off.
+    return number_format(Decimal(f"{value:.{digits}f}"), decimal_pos=digits, force_grouping=True)
 
 
 def count(value: float) -> str:
     return plain(value, 0)
+
+
+def expectation(value: float) -> str:
+    """A number that may be far below 1, with at least two digits that are not 0."""
+    return plain(value, 2 if value >= 0.1 or value <= 0 else 1 - math.floor(math.log10(value)))
+
+
+def window(hours: float) -> str:
+    """How a sentence speaks of the last so many hours."""
+    if hours == 1:
+        return _("hour")
+    if hours == HOURS_IN_A_DAY:
+        return _("day")
+    return _("%(days)s days") % {"days": count(hours / HOURS_IN_A_DAY)}
 
 
 def over_median(values: Numbers, currency: str) -> str:
@@ -40,11 +58,11 @@ def over_median(values: Numbers, currency: str) -> str:
 
 def deviations(values: Numbers, currency: str) -> str:
     return _(
-        "%(amount)s lies %(times)s usual deviations above this user's median of %(median)s "
+        "%(amount)s lies %(times)s usual deviations from this user's median of %(median)s "
         "over the last %(payments)s payments."
     ) % {
         "amount": money(values["amount"], currency),
-        "times": plain(values["times"]),
+        "times": plain(abs(values["times"])),
         "median": plain(values["median"], 2),
         "payments": count(values["payments"]),
     }
@@ -64,11 +82,11 @@ def over_mean(values: Numbers, currency: str) -> str:
 
 def spreads(values: Numbers, currency: str) -> str:
     return _(
-        "%(amount)s lies %(times)s usual deviations above this user's mean of %(mean)s, "
+        "%(amount)s lies %(times)s usual deviations from this user's mean of %(mean)s, "
         "from %(payments)s payments in %(days)s days."
     ) % {
         "amount": money(values["amount"], currency),
-        "times": plain(values["times"]),
+        "times": plain(abs(values["times"])),
         "mean": plain(values["mean"], 2),
         "payments": count(values["payments"]),
         "days": count(values["days"]),
@@ -128,18 +146,18 @@ def spend(values: Numbers, currency: str) -> str:
 
 def burst(values: Numbers, _currency: str) -> str:
     return ngettext(
-        "%(count)s other payment in the last %(hours)s hours; this user's usual rate would give %(usual)s.",
-        "%(count)s other payments in the last %(hours)s hours; this user's usual rate would give %(usual)s.",
+        "%(count)s other payment in the last %(window)s; this user's usual rate would give %(usual)s.",
+        "%(count)s other payments in the last %(window)s; this user's usual rate would give %(usual)s.",
         int(values["count"]),
-    ) % {"count": count(values["count"]), "hours": count(values["hours"]), "usual": plain(values["usual"], 2)}
+    ) % {"count": count(values["count"]), "window": window(values["hours"]), "usual": expectation(values["usual"])}
 
 
 def failures(values: Numbers, _currency: str) -> str:
-    return _("%(failed)s of %(payments)s payments in the last %(hours)s hours failed; %(usual)s would be usual.") % {
+    return _("%(failed)s of %(payments)s payments in the last %(window)s failed; %(usual)s would be usual.") % {
         "failed": count(values["failed"]),
         "payments": count(values["payments"]),
-        "hours": count(values["hours"]),
-        "usual": plain(values["usual"], 2),
+        "window": window(values["hours"]),
+        "usual": expectation(values["usual"]),
     }
 
 

@@ -1,0 +1,131 @@
+"""One sentence for each reason, with the numbers a person would check."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from django.utils import translation
+
+from anomalies.sentences import SENTENCES, sentence
+from scoring import explain, score
+from scoring.reasons import DETAILS
+from tests.scoring.histories import population, reference_of
+
+CASES: list[tuple[str, dict[str, float], str]] = [
+    (
+        "amount_over_median",
+        {"amount": 482, "median": 79.1, "deviation": 20, "payments": 50, "ratio": 6.0936, "times": 13.6, "last": 50},
+        "482.00 EUR is 6.1 times this user's median of 79.10 over the last 50 payments.",
+    ),
+    (
+        "amount_deviations",
+        {"amount": 482, "median": 79.1, "deviation": 20, "payments": 32, "ratio": 6.0936, "times": 13.58, "last": 50},
+        "482.00 EUR lies 13.6 usual deviations from this user's median of 79.10 over the last 32 payments.",
+    ),
+    (
+        "amount_over_mean",
+        {"amount": 12345.6, "mean": 100, "spread": 9, "payments": 61, "ratio": 123.456, "times": 9, "days": 90},
+        "12,345.60 EUR is 123.5 times this user's usual 100.00, the mean of 61 payments in 90 days.",
+    ),
+    (
+        "amount_spreads",
+        {"amount": 150, "mean": 100, "spread": 5, "payments": 61, "ratio": 1.5, "times": 10, "days": 90},
+        "150.00 EUR lies 10.0 usual deviations from this user's mean of 100.00, from 61 payments in 90 days.",
+    ),
+    (
+        "amount_in_population",
+        {"amount": 482, "usual": 200, "percent": 99, "one_in": 4e7, "ratio": 2.41},
+        "482.00 EUR is 2.4 times 200.00, which 99 % of payments in EUR stay below.",
+    ),
+    (
+        "amount_in_population",
+        {"amount": 82, "usual": 200, "percent": 99, "one_in": 11.6, "ratio": 0.41},
+        "One in 12 payments in EUR is as large as 82.00 EUR.",
+    ),
+    (
+        "renewed_excess",
+        {"large": 0, "excess": 0, "median": 80, "days": 14, "amount": 482, "above": 402},
+        "482.00 EUR differs by 402.00 from this user's median of 80.00, "
+        "and no other payment of the last 14 days was large.",
+    ),
+    (
+        "renewed_excess",
+        {"large": 2, "excess": 903, "median": 80, "days": 14, "amount": 482, "above": 402},
+        "2 other payments of the last 14 days were above three times the median of 80.00, by 903.00 EUR together.",
+    ),
+    (
+        "excess_14d",
+        {"large": 1, "excess": 203, "median": 80, "days": 14, "amount": 82, "above": 2},
+        "1 other payment of the last 14 days was above three times the median of 80.00, by 203.00 EUR.",
+    ),
+    (
+        "spend_over_usual",
+        {"spend": 1200, "usual": 300, "ratio": 4, "days": 7},
+        "The last 7 days come to 1,200.00 EUR with this payment, 4.0 times the usual 300.00.",
+    ),
+    (
+        "burst_1h",
+        {"count": 11, "usual": 0.00312, "hours": 1},
+        "11 other payments in the last hour; this user's usual rate would give 0.0031.",
+    ),
+    (
+        "burst_1d",
+        {"count": 1, "usual": 0.5, "hours": 24},
+        "1 other payment in the last day; this user's usual rate would give 0.50.",
+    ),
+    (
+        "burst_7d",
+        {"count": 40, "usual": 8.25, "hours": 168},
+        "40 other payments in the last 7 days; this user's usual rate would give 8.25.",
+    ),
+    (
+        "failures_1d",
+        {"failed": 4, "usual": 0.2, "payments": 5, "hours": 24},
+        "4 of 5 payments in the last day failed; 0.20 would be usual.",
+    ),
+    (
+        "silence_over_usual",
+        {"days": 412.34, "usual": 2.5, "ratio": 165},
+        "The first payment after 412.3 days; this user usually pays every 2.5 days.",
+    ),
+    (
+        "hour_unusual",
+        {"hour": 3, "share": 0.0042, "near": 0, "payments": 120},
+        "Between 03:00 and 03:59 UTC fall 0.4 % of this user's payments, "
+        "judged by the last 120 and by all users' hours.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "values", "expected"), CASES)
+def test_a_reason_reads_as_a_sentence(code: str, values: dict[str, float], expected: str) -> None:
+    assert sentence({"code": code, "values": values}, "EUR") == expected
+
+
+def test_every_reason_that_scoring_knows_has_a_sentence() -> None:
+    assert set(SENTENCES) == set(DETAILS) == {code for code, _, _ in CASES}
+
+
+def test_every_reason_of_real_scores_can_be_said() -> None:
+    columns = population(users=20)
+    columns.at_us[-9:] = columns.at_us[-1]
+    columns.failed[-3:] = True
+    columns.minor[::50] = 0
+    features, reference = reference_of(columns)
+    found = explain(features, score(features, reference), range(len(features)))
+    sentences = [sentence(one, "EUR") for row in found for one in row]
+    assert len(sentences) == sum(map(len, found)) > np.count_nonzero(columns.minor)
+    assert not any(word in text for text in sentences for word in ("nan", "%(", "None"))
+
+
+def test_numbers_follow_the_readers_language() -> None:
+    reason: dict[str, Any] = {
+        "code": "spend_over_usual",
+        "values": {"spend": 1200, "usual": 300, "ratio": 4, "days": 7},
+    }
+    with translation.override("de"):
+        assert "1.200,00 EUR" in sentence(reason, "EUR")
+
+
+def test_a_reason_of_a_later_version_is_told_by_its_code() -> None:
+    assert sentence({"code": "merchant_surge", "values": {}}, "EUR") == "merchant_surge"

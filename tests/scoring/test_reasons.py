@@ -1,0 +1,110 @@
+"""Reasons: they add up, they lead with the cause, their numbers can be checked by hand."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scoring import Columns, Features, Scores, build, explain, reasons, score
+from scoring.reasons import DETAILS
+from scoring.reference import EVIDENCE
+from tests.scoring.histories import DAY_US, population, reference_of
+
+AROUND_NOON_US = 12 * DAY_US // 24
+
+
+def last_reasons(columns: Columns, changes: dict[str, Any]) -> list[dict[str, Any]]:
+    """The reasons of the last row of the last user, after changes to it."""
+    _, reference = reference_of(columns)
+    parts = {name: getattr(columns, name).copy() for name in Columns.__slots__}
+    for name, value in changes.items():
+        parts[name][-1] = value
+    features = build(Columns(**parts))
+    return reasons(features, score(features, reference), len(features) - 1)
+
+
+@pytest.fixture(scope="module")
+def scored() -> tuple[Features, Scores]:
+    features, reference = reference_of(population())
+    return features, score(features, reference)
+
+
+def test_contributions_add_up_to_raw_the_weightiest_first(scored: tuple[Features, Scores]) -> None:
+    features, scores = scored
+    for i, found in enumerate(explain(features, scores, range(len(features)))):
+        parts = [one["contribution"] for one in found]
+        assert sum(parts) == pytest.approx(scores.raw[i], abs=1e-9)
+        assert parts == sorted(parts, reverse=True)
+        assert all(part > 0 for part in parts)
+
+
+def test_reasons_are_plain_data_without_unknown_numbers(scored: tuple[Features, Scores]) -> None:
+    features, scores = scored
+    for found in explain(features, scores, range(0, len(features), 7)):
+        assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_several_rows_are_explained_as_each_alone(scored: tuple[Features, Scores]) -> None:
+    features, scores = scored
+    rows = [5, 4711 % len(features), 99]
+    assert explain(features, scores, rows) == [reasons(features, scores, i) for i in rows]
+
+
+def test_every_evidence_has_details() -> None:
+    assert set(DETAILS) == {name for group in EVIDENCE.values() for name in group}
+
+
+def test_a_large_amount_is_told_with_the_users_median() -> None:
+    columns = population()
+    own = np.sort(columns.minor[-51:-1]) / 100
+    by_group = {one["group"]: one for one in last_reasons(columns, {"minor": 1_000_000})}
+    one = by_group["own_amount"]
+    assert one["observed"] == 10_000
+    assert one["code"] in ("amount_over_median", "amount_deviations", "amount_over_mean", "amount_spreads")
+    if "median" in one["values"]:
+        assert one["values"]["median"] == pytest.approx((own[24] + own[25]) / 2)
+        assert one["values"]["ratio"] == pytest.approx(10_000 / one["values"]["median"])
+    assert by_group["population_amount"]["expected"] < 10_000
+    assert by_group["population_amount"]["values"]["one_in"] > 100
+
+
+def test_a_large_payment_after_another_is_told_as_a_spell() -> None:
+    columns = population()
+    columns.at_us[-2] = columns.at_us[-1]
+    columns.minor[-2] = 1_000_000
+    by_group = {one["group"]: one for one in last_reasons(columns, {"minor": 900_000})}
+    assert by_group["spell"]["code"] in ("renewed_excess", "excess_14d")
+    assert by_group["spell"]["values"]["large"] >= 1
+    assert by_group["spell"]["observed"] > 9_000
+
+
+def test_a_burst_is_told_with_its_count_and_the_usual_one() -> None:
+    columns = population()
+    columns.at_us[-12:] = columns.at_us[-1] + np.arange(12) * 60_000_000
+    first = last_reasons(columns, {})[0]
+    assert first["group"] == "velocity"
+    assert first["code"] == "burst_1h"
+    assert first["observed"] == 11
+    assert first["expected"] < 0.2
+
+
+def test_a_wake_is_told_in_days() -> None:
+    columns = population()
+    silent_days = 365 + (columns.at_us[-1] - columns.at_us[-2]) / DAY_US
+    first = last_reasons(columns, {"at_us": columns.at_us[-1] + 365 * DAY_US})[0]
+    assert first["code"] == "silence_over_usual"
+    assert first["observed"] == pytest.approx(silent_days)
+    assert first["expected"] == pytest.approx(1.2, rel=0.5)
+
+
+def test_an_odd_hour_is_told_with_the_share_of_payments_then() -> None:
+    columns = population()
+    by_noon = columns.at_us // DAY_US * DAY_US + AROUND_NOON_US
+    noon = Columns(columns.user, by_noon, columns.minor, columns.currency, columns.failed)
+    night = by_noon[-1] + DAY_US - AROUND_NOON_US
+    by_group = {one["group"]: one for one in last_reasons(noon, {"at_us": night})}
+    assert by_group["hour"]["values"]["hour"] == 0
+    assert by_group["hour"]["values"]["near"] == 0
+    assert by_group["hour"]["observed"] < 0.01
+    assert by_group["hour"]["contribution"] > 1

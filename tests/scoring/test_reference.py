@@ -1,0 +1,94 @@
+"""References: what they learn, how they travel, what they refuse."""
+
+import json
+
+import numpy as np
+import pytest
+
+from scoring import MINIMUM_ROWS, BadReference, Columns, Reference, TooFewRows, build, score
+from scoring.reference import GROUPS
+from tests.scoring.histories import history, picked, population, reference_of, scaled, together
+
+
+def test_a_reference_read_back_scores_the_same_to_the_last_bit() -> None:
+    features, reference = reference_of(population())
+    again = Reference.from_bytes(reference.to_bytes())
+    np.testing.assert_array_equal(score(features, again).score, score(features, reference).score)
+    assert again.to_bytes() == reference.to_bytes()
+
+
+def test_the_size_is_bounded_whatever_the_number_of_rows() -> None:
+    _, small = reference_of(population(users=30))
+    _, large = reference_of(population(users=600))
+    assert len(large.to_bytes()) < 1.5 * len(small.to_bytes()) < 200_000
+
+
+def test_too_few_rows_are_refused() -> None:
+    features = build(history(np.random.default_rng(0), rows=MINIMUM_ROWS))
+    assert Reference.fit(features).rows == MINIMUM_ROWS
+    with pytest.raises(TooFewRows, match=f"{MINIMUM_ROWS - 1} rows"):
+        Reference.fit(features.take(slice(1, None)))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b"{}", b'{"version":1}', b'{"version":1,"rows":[]}', b"null"])
+def test_other_bytes_are_no_reference(data: bytes) -> None:
+    with pytest.raises(BadReference):
+        Reference.from_bytes(data)
+
+
+def test_a_reference_of_another_version_is_refused() -> None:
+    _, reference = reference_of(population())
+    data = json.loads(reference.to_bytes()) | {"version": 99}
+    with pytest.raises(BadReference, match="version 99"):
+        Reference.from_bytes(json.dumps(data).encode())
+
+
+def test_a_currency_the_reference_hardly_saw_is_unknown() -> None:
+    columns = population()
+    columns.currency[:150] = 5
+    features, reference = reference_of(columns)
+    place = GROUPS.index("population_amount")
+    contributions = score(features, reference).contributions[:, place]
+    assert set(reference.norms.amounts) == {0}
+    assert (contributions[:150] == 0).all()
+    assert (contributions[150:] > 0).all()
+
+
+def test_amounts_of_a_currency_are_compared_with_that_currency_alone() -> None:
+    yen = population(seed=2, users=20)
+    yen.currency[:] = 392
+    yen.user[:] += 1000
+    both = together([population(seed=1, users=20), scaled(yen, 150)])
+    features, reference = reference_of(both)
+    surprise = reference.norms.surprise(features, "amount_in_population")
+    assert surprise[: len(both) // 2].mean() == pytest.approx(surprise[len(both) // 2 :].mean(), abs=0.01)
+
+
+def test_a_user_without_a_past_gets_only_population_evidence() -> None:
+    _, reference = reference_of(population())
+    newcomer = picked(history(np.random.default_rng(3), rows=5, user=77), np.arange(5) < 3)
+    scores = score(build(newcomer), reference)
+    others = [place for place, group in enumerate(GROUPS) if group != "population_amount"]
+    assert (scores.contributions[:, others][0] == 0).all()
+    assert (scores.contributions[:, GROUPS.index("population_amount")] > 0).all()
+
+
+def test_fitting_and_scoring_leave_the_features_alone() -> None:
+    features, reference = reference_of(population())
+    before, bytes_before = features.values.copy(), reference.to_bytes()
+    score(features, reference)
+    np.testing.assert_array_equal(features.values, before)
+    assert reference.to_bytes() == bytes_before
+
+
+def test_nothing_known_of_anybody_is_too_little() -> None:
+    rows = MINIMUM_ROWS
+    strangers = Columns(
+        user=np.arange(rows),
+        at_us=np.arange(rows),
+        minor=np.arange(rows),
+        currency=np.arange(rows, dtype=np.int32),
+        failed=np.zeros(rows, np.bool_),
+    )
+    scores = score(build(strangers), Reference.fit(build(strangers)))
+    assert (scores.score < 40).all()
