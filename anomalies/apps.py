@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class AnomaliesConfig(AppConfig):
     name = "anomalies"
-    verbose_name = "Anomalies"
+    verbose_name = "Review"

@@ -15,6 +15,8 @@ LEVEL_NAMES = {"high": "High", "medium": "Medium", "low": "Low", "normal": "Norm
 # How many of the three strokes of a badge are filled: the level is told by shape and word, not only by colour.
 STROKES = {"high": 3, "medium": 2, "low": 1, "normal": 0}
 SHORT_ID_LETTERS = 8
+# A score of 100. Beyond it lies extrapolation, and exact numbers would promise too much.
+RAREST_TOLD = 100_000
 # From how long an age on the next larger unit reads better.
 UNITS = (
     (timedelta(days=2), timedelta(days=1), "d"),
@@ -57,7 +59,9 @@ def level(score: float) -> SafeString:
 
 
 def rarity(one_in: float) -> str:
-    """How many transactions there are for one as strange as this."""
+    """How many transactions there are for one as strange as this; vague where no reference has seen as many."""
+    if one_in > RAREST_TOLD:
+        return _("rarer than 1 in %(many)s") % {"many": whole(RAREST_TOLD)}
     return _("1 in %(many)s") % {"many": whole(one_in)}
 
 

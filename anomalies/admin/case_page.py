@@ -19,6 +19,8 @@ NEIGHBOURS_SHOWN = 20
 LATER_SHOWN = 5
 VERDICTS_READ = 200
 EARLIER_CASES = 5
+# Reasons that add less than this stand behind a fold.
+WEAK = 0.05
 
 
 class Bar(NamedTuple):
@@ -29,10 +31,12 @@ class Bar(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """An anomaly with its bars and its verdicts, the latest first."""
+    """An anomaly with its bars, the weak ones apart, and its verdicts, the latest first."""
 
     anomaly: Anomaly
     bars: list[Bar]
+    weak: list[Bar]
+    weak_sum: float
     verdicts: list[Verdict]
 
 
@@ -78,14 +82,14 @@ def with_bars(anomalies: Sequence[Anomaly], verdicts: Sequence[Verdict]) -> list
     said: dict[UUID, list[Verdict]] = {}
     for verdict in verdicts:
         said.setdefault(verdict.transaction_id, []).append(verdict)
-    return [
-        Shown(
-            anomaly,
-            [Bar(reason, round(100 * reason["contribution"] / longest, 1)) for reason in anomaly.reasons],
-            said.get(anomaly.pk, []),
-        )
-        for anomaly in anomalies
-    ]
+    return [_shown(anomaly, longest, said.get(anomaly.pk, [])) for anomaly in anomalies]
+
+
+def _shown(anomaly: Anomaly, longest: float, said: list[Verdict]) -> Shown:
+    bars = [Bar(reason, round(100 * reason["contribution"] / longest, 1)) for reason in anomaly.reasons]
+    weak = [bar for bar in bars if bar.reason["contribution"] < WEAK]
+    strong = [bar for bar in bars if bar not in weak]
+    return Shown(anomaly, strong, weak, sum(bar.reason["contribution"] for bar in weak), said)
 
 
 def around(case: Case) -> list[Payment]:

@@ -94,12 +94,12 @@ class CaseList(ChangeList):  # type: ignore[misc]
 
 @admin.register(Case)
 class CaseAdmin(IdSearch, ReadOnlyAdmin):
-    list_display = ("urgency", "user", "anomalies_", "top_reason", "amount", "latest", "opened", "state_", "who")
+    list_display = ("urgency", "user", "anomalies_", "top_reason", "amount", "age", "state_", "who")
     list_display_links = ("urgency", "user")
     list_filter = (StateFilter, PriorityFilter, AgeFilter, OutcomeFilter)
     list_select_related = ("assignee", "closed_by")
     ordering = ("-priority", "id")
-    sortable_by = ("urgency", "latest", "opened")
+    sortable_by = ("urgency", "age")
     searched_ids = ("user_id", "pk")
     search_help_text = gettext_lazy("Whole user or case id")
     empty_title = gettext_lazy("No case here")
@@ -133,13 +133,9 @@ class CaseAdmin(IdSearch, ReadOnlyAdmin):
         found: Anomaly | None = case.strangest
         return show.money(found.amount, found.currency) if found else ""
 
-    @admin.display(description=gettext_lazy("latest"), ordering="latest_at")
-    def latest(self, case: Case) -> str:
-        return show.moment(case.latest_at)
-
-    @admin.display(description=gettext_lazy("opened"), ordering="opened_at")
-    def opened(self, case: Case) -> str:
-        return _("%(span)s ago") % {"span": show.span(now() - case.opened_at)}
+    @admin.display(description=gettext_lazy("age"), ordering="opened_at")
+    def age(self, case: Case) -> str:
+        return format_html('<span class="number">{}</span>', show.span((case.closed_at or now()) - case.opened_at))
 
     @admin.display(description=gettext_lazy("state"))
     def state_(self, case: Case) -> str:

@@ -12,6 +12,7 @@ from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from anomalies import budget
 from anomalies.admin import case_page
@@ -25,7 +26,7 @@ from anomalies.titles import title
 DAYS_SHOWN = 30
 REASON_DAYS = 14
 REASONS_SHOWN = 7
-URGENT_SHOWN = 6
+URGENT_SHOWN = 8
 LEVELS = ("high", "medium", "low")
 # Strangest at the bottom of a column, where days compare best.
 STACK = LEVELS
@@ -67,7 +68,7 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
     """For unfold's DASHBOARD_CALLBACK: the figures, for those who may see anomalies and cases."""
     if request.user.has_perms(["anomalies.view_anomaly", "anomalies.view_case"]):
         context["board"] = board(now())
-    return context
+    return {**context, "title": _("Dashboard")}
 
 
 def board(moment: datetime) -> Board:
