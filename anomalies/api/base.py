@@ -16,6 +16,8 @@ class StrictView(APIView):
     """A view that takes no query parameters, unless it has a listing to read them."""
 
     listing: Listing | None = None
+    # What a view takes is in the schema.
+    http_method_names = [name for name in APIView.http_method_names if name != "options"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -181,16 +181,22 @@ class Listing:
 
     def fetch(self, values: Mapping[str, Any], ordering: Ordering, position: Position | None, limit: int) -> list[Row]:
         """Up to `limit` rows beyond `position`, in the direction in which it looks. One query."""
+        with connection.cursor() as cursor:
+            cursor.execute(*self.statement(values, ordering, position, limit))
+            found: list[Row] = cursor.fetchall()
+        return found
+
+    def statement(
+        self, values: Mapping[str, Any], ordering: Ordering, position: Position | None, limit: int
+    ) -> tuple[str, list[Any]]:
+        """The SQL of a page and its values."""
         conditions, bound = self._conditions(values)
         if position is not None:
             beyond, key = ordering.beyond(position)
             conditions.append(beyond)
             bound += key
         order = ordering.order_by(backward=position is not None and position.backward)
-        with connection.cursor() as cursor:
-            cursor.execute(f"{self._select(conditions)} ORDER BY {order} LIMIT %s", [*bound, limit])
-            found: list[Row] = cursor.fetchall()
-        return found
+        return f"{self._select(conditions)} ORDER BY {order} LIMIT %s", [*bound, limit]
 
     def estimate(self, values: Mapping[str, Any]) -> int:
         """How many rows the planner expects: COUNT(*) would cost more than the page on a large table."""

@@ -131,12 +131,10 @@ def test_a_deep_page_reads_the_index_from_the_cursor_on(backward: bool) -> None:
     make(5000)
     place = Position((START + timedelta(minutes=1000), UUID(int=0)), backward)
     ordering = TRANSACTIONS.orderings["newest"]
-    condition, values = ordering.beyond(place)
-    wanted = ("SELECT id FROM transactions WHERE user_id = %s AND", condition)
-    statement = " ".join((*wanted, "ORDER BY", ordering.order_by(backward=backward), "LIMIT 100"))
+    statement, values = TRANSACTIONS.statement({"user_id": USER}, ordering, place, 100)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE transactions")
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", [USER, *values])
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
         plan = cursor.fetchone()[0][0]["Plan"]
     scan = plan["Plans"][0]
     assert scan["Index Name"] == "ix_user_date_amount_id"

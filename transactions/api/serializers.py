@@ -14,6 +14,7 @@ class TransactionSerializer(serializers.ModelSerializer[Transaction]):
     """A stored transaction."""
 
     meta_data = serializers.DictField()
+    merchant_id = serializers.CharField(allow_null=True, help_text="Taken from meta_data.")
 
     class Meta:
         model = Transaction
