@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,34 +43,27 @@ class Record:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[Record]:
-    """Hold `path` as the only `up` of this folder. Raises AlreadyRunning; ends what a killed one left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+def claimed(file: Path) -> Iterator[Record]:
+    """Hold `file` as the only `up` of this folder. Raises AlreadyRunning; ends what a killed one left."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+") as opened:
         try:
             # The kernel lets go of the lock when we end, however we end.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(f"The server already runs from this folder ({path}).") from None
-        end(path)
-        yield Record(file)
-        file.truncate(0)
+            raise AlreadyRunning(f"The server already runs from this folder ({file}).") from None
+        end(file)
+        yield Record(opened)
+        opened.truncate(0)
 
 
-def recorded(path: Path) -> list[psutil.Process]:
-    """The processes named in `path` that still live, the `up` itself first."""
-    with suppress(FileNotFoundError):
-        return [process for entry in entries(path) if (process := alive(entry))]
-    return []
-
-
-def entries(path: Path) -> list[dict[str, Any]]:
-    """What the file says; nothing if it was cut short."""
+def recorded(file: Path) -> list[psutil.Process]:
+    """The processes named in `file` that still live, the `up` itself first; none if it is not there or cut short."""
     try:
-        found: list[dict[str, Any]] = json.loads(path.read_text())
-    except ValueError:
+        entries = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
         return []
-    return found
+    return [process for entry in entries if (process := alive(entry))]
 
 
 def alive(entry: dict[str, Any]) -> psutil.Process | None:
@@ -77,21 +71,36 @@ def alive(entry: dict[str, Any]) -> psutil.Process | None:
     try:
         process = psutil.Process(entry["pid"])
         # The kernel counts births in hundredths of a second from a start that clock changes may move a little.
-        same = abs(process.create_time() - entry["born"]) < 1
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if abs(process.create_time() - entry["born"]) < 1 and works(process) else None
     except psutil.NoSuchProcess:
         return None
 
 
-def end(path: Path) -> int:
+def works(process: psutil.Process) -> bool:
+    """False also for one that has ended and that its parent has not asked about."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait(processes: list[psutil.Process], *, patience_s: float) -> list[psutil.Process]:
+    """Wait for the end of all. Returns those that still work."""
+    ends = time.monotonic() + patience_s
+    while (left := [process for process in processes if works(process)]) and time.monotonic() < ends:
+        time.sleep(0.05)
+    return left
+
+
+def end(file: Path) -> int:
     """End the recorded processes: asked first, killed after PATIENCE_S. Returns how many there were."""
-    processes = recorded(path)
+    processes = recorded(file)
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, deaf = psutil.wait_procs(processes, timeout=PATIENCE_S)
+    deaf = wait(processes, patience_s=PATIENCE_S)
     for process in deaf:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(deaf, timeout=5)
+    wait(deaf, patience_s=5)
     return len(processes)

@@ -42,7 +42,7 @@ def started(*command: str, log: Path, cwd: Path = ROOT, **more: str) -> Iterator
         program.wait()
 
 
-def wait_until(holds: Callable[[], bool], *, patience_s: float = 30) -> None:
+def wait_until(holds: Callable[[], bool], *, patience_s: float = 60) -> None:
     """Ask again and again until it holds; fail if it never does."""
     ends = time.monotonic() + patience_s
     while not holds():
