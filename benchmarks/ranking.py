@@ -1,0 +1,241 @@
+"""How well the label-free ranking finds frauds in public labelled data, beside its rivals on the same features.
+
+    ANOMALY_DATA=/folder python -m benchmarks.ranking [--data handbook|sparkov] [--periods DAY ...] [--json]
+
+ANOMALY_DATA holds `handbook/` and `sparkov/`. Each period is scored with a reference of the 30 days before
+it. Labels judge and nothing else: known compromised cards leave the test period as in the Fraud Detection
+Handbook, where a fraud is known 7 days later and training began 14 days before the test.
+"""
+
+import argparse
+import csv
+import gzip
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+import scoring
+from scoring import baseline
+from scoring.columns import Bools, Floats, Ints
+from scoring.evaluation import auc, average_precision, card_precision
+from scoring.reference import EVIDENCE
+
+DAY_US = 86_400_000_000
+REFERENCE_DAYS = 30
+LABEL_DELAY_DAYS = 7
+KNOWN_SINCE_DAYS = 14
+TOP_CARDS = 100
+LEVELS = (40, 60, 80)
+
+Ranking = dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Transactions with the truth about them, both in the order of `columns`."""
+
+    columns: scoring.Columns
+    fraud: Bools
+
+    @property
+    def day(self) -> Ints:
+        return self.columns.at_us // DAY_US
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Where a data set's columns are, and the periods it is judged on by default."""
+
+    folder: str
+    identity: str
+    time: str
+    user: str
+    amount: str
+    days: int
+    starts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Period:
+    """What was measured in one test period: metrics by scorer, shares of all its rows by level."""
+
+    start: str
+    rows: int
+    frauds: int
+    share_at: dict[int, float]
+    metrics: dict[str, dict[str, float]]
+
+
+HANDBOOK = DataSet(
+    folder="handbook",
+    identity="TRANSACTION_ID",
+    time="TX_DATETIME",
+    user="CUSTOMER_ID",
+    amount="TX_AMOUNT",
+    days=7,
+    starts=("2018-07-11", "2018-07-18", "2018-07-25", "2018-08-01", "2018-08-08"),
+)
+SPARKOV = DataSet(
+    folder="sparkov",
+    identity="trans_num",
+    time="occurred_at",
+    user="card",
+    amount="amt",
+    days=30,
+    starts=("2019-04-01", "2019-08-01", "2019-11-01"),
+)
+DATA = {data.folder: data for data in (HANDBOOK, SPARKOV)}
+
+
+def lines(paths: Iterable[Path]) -> Iterator[dict[str, str]]:
+    """The rows of gzipped CSV files, one file after the other."""
+    for path in paths:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file)
+
+
+def read(folder: Path, data: DataSet) -> Labelled:
+    """All transactions of a data set, each user's in the order of time and id."""
+    fields = (data.identity, data.time, data.user, data.amount)
+    rows = [[row[name] for name in fields] for row in lines(sorted(folder.glob("transactions*.csv.gz")))]
+    identity, time, user, amount = np.array(rows).T
+    frauds = [row[data.identity] for row in lines([folder / "frauds.csv.gz"])]
+    at_us = np.char.rstrip(time, "Z").astype("datetime64[us]").astype(np.int64)
+    users = np.unique(user, return_inverse=True)[1]
+    order = np.lexsort((identity, at_us, users))
+    columns = scoring.Columns(
+        user=users[order],
+        at_us=at_us[order],
+        minor=np.rint(amount.astype(np.float64)[order] * 100).astype(np.int64),
+        currency=np.zeros(len(order), np.int32),
+        failed=np.zeros(len(order), np.bool_),
+    )
+    return Labelled(columns, np.isin(identity, frauds)[order])
+
+
+def judged(labelled: Labelled, start: int, days: int) -> Bools:
+    """The rows of a test period, without cards that were known to be compromised on the day."""
+    day, card = labelled.day, labelled.columns.user
+    mask = np.zeros(len(day), np.bool_)
+    for today in range(start, start + days):
+        window = (day >= start - KNOWN_SINCE_DAYS) & (day < today - LABEL_DELAY_DAYS)
+        mask |= (day == today) & ~np.isin(card, card[labelled.fraud & window])
+    return mask
+
+
+def metrics(scores: Floats, labelled: Labelled, rows: Bools) -> dict[str, float]:
+    """AUC, average precision and card precision of scores (k,) of the k `rows`; nothing here reads a file."""
+    fraud, card, day = labelled.fraud[rows], labelled.columns.user[rows], labelled.day[rows]
+    return {
+        "auc": auc(scores, fraud),
+        "ap": average_precision(scores, fraud),
+        f"cp@{TOP_CARDS}": card_precision(scores, fraud, card=card, day=day, top=TOP_CARDS),
+    }
+
+
+def forest(past: Floats, now: Floats) -> Floats:
+    """scikit-learn's IsolationForest at its defaults."""
+    from sklearn.ensemble import IsolationForest
+
+    return np.asarray(-IsolationForest(random_state=0).fit(past).score_samples(now))
+
+
+def ecod(past: Floats, now: Floats) -> Floats:
+    """pyod's ECOD at its defaults."""
+    from pyod.models.ecod import ECOD
+
+    return np.asarray(ECOD().fit(past).decision_function(now))
+
+
+RIVALS: dict[str, Callable[[Floats, Floats], Floats]] = {"IsolationForest": forest, "ECOD": ecod}
+
+
+def evidence(features: scoring.Features, reference: scoring.Reference) -> Floats:
+    """(n, F) what our groups rest on, for the rivals; NaN is unknown."""
+    names = [name for group in EVIDENCE.values() for name in group]
+    return np.stack([reference.norms.value(features, name) for name in names], axis=1)
+
+
+def rival_scores(features: scoring.Features, reference: scoring.Reference, past: Bools, now: Bools) -> Ranking:
+    """Scores of the test rows by each rival; what is unknown becomes the median of the past."""
+    before, after = (evidence(features.take(rows), reference) for rows in (past, now))
+    median = np.nanmedian(before, axis=0)
+    before, after = (np.where(np.isnan(values), median, values) for values in (before, after))
+    return {name: rival(before, after) for name, rival in RIVALS.items()}
+
+
+def judge(labelled: Labelled, features: scoring.Features, rolling: Floats, *, start: str, days: int) -> Period:
+    """One test period, with a reference of the days before it."""
+    first = int(np.datetime64(start, "D").astype(np.int64))
+    past = (labelled.day >= first - REFERENCE_DAYS) & (labelled.day < first)
+    whole = (labelled.day >= first) & (labelled.day < first + days)
+    rows = judged(labelled, first, days)
+    reference = scoring.Reference.fit(features.take(past))
+    ranking = {
+        "ours": scoring.score(features.take(rows), reference).raw,
+        "rolling mean": rolling[rows],
+        **rival_scores(features, reference, past, rows),
+    }
+    points = scoring.score(features.take(whole), reference).score
+    return Period(
+        start=start,
+        rows=int(rows.sum()),
+        frauds=int(labelled.fraud[rows].sum()),
+        share_at={level: float((points >= level).mean()) for level in LEVELS},
+        metrics={name: metrics(values, labelled, rows) for name, values in ranking.items()},
+    )
+
+
+def table(periods: Sequence[Period]) -> Iterator[str]:
+    """Lines for people: AUC / AP / CP of each scorer and period, and the mean."""
+    names = list(periods[0].metrics)
+    yield f"{'period':12}{'rows':>8}{'frauds':>8}" + "".join(f"{name:>22}" for name in names)
+    for period in periods:
+        cells = (figures(period.metrics[name].values()) for name in names)
+        yield f"{period.start:12}{period.rows:8}{period.frauds:8}" + "".join(f"{cell:>22}" for cell in cells)
+    means = (figures(np.mean([list(period.metrics[name].values()) for period in periods], axis=0)) for name in names)
+    yield f"{'mean':28}" + "".join(f"{cell:>22}" for cell in means)
+    for level in LEVELS:
+        shares = ", ".join(f"{period.share_at[level]:.3%}" for period in periods)
+        yield f"share of all rows at a score of {level} or more: {shares}"
+
+
+def figures(values: Iterable[float]) -> str:
+    return " / ".join(f"{value:.3f}" for value in values)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=sorted(DATA), default="handbook")
+    parser.add_argument("--periods", nargs="+", metavar="YYYY-MM-DD", help="first days of the test periods")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    data = DATA[options.data]
+    folder = os.environ.get("ANOMALY_DATA")
+    if not folder:
+        print("ANOMALY_DATA is not set: nothing to judge. It names the folder that holds handbook/ and sparkov/.")
+        return 0
+    labelled = read(Path(folder) / data.folder, data)
+    features = scoring.build(labelled.columns)
+    rolling = baseline.amount_over_mean(labelled.columns)
+    starts = options.periods or data.starts
+    periods = [judge(labelled, features, rolling, start=start, days=data.days) for start in starts]
+    if options.json:
+        print(json.dumps({"data": data.folder, "periods": [asdict(period) for period in periods]}))
+    else:
+        print(f"{data.folder}: AUC / AP / CP@{TOP_CARDS}, {data.days} days from each start, no labels used")
+        print("\n".join(table(periods)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
