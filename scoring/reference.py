@@ -108,10 +108,7 @@ class Reference:
         groups = {group: tail for group, tail in fitted.items() if tail is not None}
         raw = contributions(means, groups).sum(axis=1)
         trusted = float(np.log10(len(features) / ROWS_BEYOND_TRUSTED))
-        tail = tails.fit(raw, trusted=trusted)
-        if tail is None:
-            raise TooFewRows("no evidence is known often enough to show what is normal")
-        return cls(norms, groups, tail, len(features))
+        return cls(norms, groups, tails.sketch(raw, trusted=trusted), len(features))
 
     def contributions(self, features: Features) -> Floats:
         """(n, G) what each group adds to raw; 0 where it is unknown."""

@@ -60,17 +60,19 @@ def thinned(distinct: Floats, surprises: Floats) -> tuple[Floats, Floats]:
     return distinct[kept], surprises[kept]
 
 
-def fit(values: Floats, *, trusted: float = 2.0) -> Tail | None:
-    """The tail of the known ones among values (n,); None if they are fewer than MINIMUM_VALUES.
+def fit(values: Floats) -> Tail | None:
+    """The tail of the known ones among values (n,); None if they are fewer than MINIMUM_VALUES."""
+    values = values[~np.isnan(values)]
+    return None if len(values) < MINIMUM_VALUES else sketch(values)
+
+
+def sketch(values: Floats, *, trusted: float = 2.0) -> Tail:
+    """The tail of values (n,), n > 0, all known.
 
     trusted: the surprise up to which the empirical tail is followed, 2 for q99; beyond it the slope of
     the decade below `trusted` (at 2, that from q90 to q99) is continued up to LARGEST_SURPRISE.
     """
-    values = values[~np.isnan(values)]
-    if len(values) < MINIMUM_VALUES:
-        return None
-    distinct, surprises = ranks(values)
-    knots, levels = thinned(distinct, surprises)
+    knots, levels = thinned(*ranks(values))
     start, end = np.interp((trusted - 1, trusted), levels, knots)
     if levels[-1] < trusted or not end > start:
         unseen = max(float(levels[-1]), UNSEEN_SURPRISE)

@@ -6,7 +6,7 @@ from math import exp, fsum, isnan, lgamma, log, log10
 import numpy as np
 import pytest
 
-from scoring import HISTORY_ROWS, Columns, Features, build
+from scoring import HISTORY_ROWS, Columns, Features, build, join
 from scoring.features import BLOCK_ROWS, NAMES
 from scoring.windows import PAST_ROWS, PROFILE_ROWS
 from tests.scoring.histories import DAY_US, START_US, history, picked, together
@@ -202,6 +202,13 @@ def test_wanted_rows_are_those_of_all_rows() -> None:
     part = build(columns, wanted)
     np.testing.assert_array_equal(part.values, build(columns).take(wanted).values)
     assert part.currency.tolist() == columns.currency[wanted].tolist()
+
+
+def test_parts_joined_are_the_whole() -> None:
+    features = build(history(np.random.default_rng(6), rows=200))
+    whole = join([features.take(slice(0, 50)), features.take(slice(50, None))])
+    np.testing.assert_array_equal(whole.values, features.values)
+    assert whole.currency.tolist() == features.currency.tolist()
 
 
 def test_no_rows_have_no_features() -> None:

@@ -11,6 +11,8 @@ from tests.scoring.histories import DAY_US, START_US, picked, population, refere
 
 # In currency units; everything else is relative to the user.
 IN_UNITS = {"amount", "median", "deviation", "mean_90d", "spread_90d", "large_excess_14d", "spend_7d", "usual_7d"}
+# No deadline for one example: a busy machine is no fault of the code.
+unhurried = settings(deadline=None, max_examples=60)
 _, REFERENCE = reference_of(population())
 
 
@@ -28,6 +30,7 @@ def users(draw: st.DrawFn, number: int = 1) -> Columns:
     )
 
 
+@unhurried
 @given(users(), users(), st.integers(0, 59))
 def test_later_rows_change_nothing(history: Columns, other: Columns, end: int) -> None:
     end = min(end, len(history) - 1)
@@ -37,6 +40,7 @@ def test_later_rows_change_nothing(history: Columns, other: Columns, end: int) -
     np.testing.assert_array_equal(build(history.part(0, end + 1)).values, build(history).values[: end + 1])
 
 
+@unhurried
 @given(users(), st.integers(0, 2))
 def test_ten_times_all_amounts_of_a_currency_changes_no_relative_feature(history: Columns, currency: int) -> None:
     larger = np.where(history.currency == currency, scaled(history, 10).minor, history.minor)
@@ -47,6 +51,7 @@ def test_ten_times_all_amounts_of_a_currency_changes_no_relative_feature(history
         np.testing.assert_allclose(after.column(name), factor * before.column(name), rtol=1e-12, atol=1e-12)
 
 
+@unhurried
 @given(users(1), users(2), users(3), st.permutations([0, 1, 2]))
 def test_the_order_of_the_users_changes_nothing(a: Columns, b: Columns, c: Columns, order: list[int]) -> None:
     parts = [a, b, c]
@@ -55,7 +60,7 @@ def test_the_order_of_the_users_changes_nothing(a: Columns, b: Columns, c: Colum
     np.testing.assert_array_equal(mixed, np.concatenate([apart[place] for place in order]))
 
 
-@settings(max_examples=50)
+@unhurried
 @given(users())
 def test_contributions_sum_to_raw_and_scores_keep_their_range(history: Columns) -> None:
     scores = score(build(history), REFERENCE)
@@ -65,7 +70,7 @@ def test_contributions_sum_to_raw_and_scores_keep_their_range(history: Columns) 
     assert (scores.rarity >= 1).all()
 
 
-@settings(max_examples=25)
+@unhurried
 @given(users())
 def test_a_row_scored_alone_has_the_score_of_the_batch(history: Columns) -> None:
     features = build(history)

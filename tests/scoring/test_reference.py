@@ -81,7 +81,7 @@ def test_fitting_and_scoring_leave_the_features_alone() -> None:
     assert reference.to_bytes() == bytes_before
 
 
-def test_nothing_known_of_anybody_is_too_little() -> None:
+def test_strangers_with_currencies_of_their_own_are_no_anomalies() -> None:
     rows = MINIMUM_ROWS
     strangers = Columns(
         user=np.arange(rows),
