@@ -49,7 +49,7 @@ def level(score: float) -> SafeString:
     name = scoring.level(score)
     strokes = SafeString('<i class="on"></i>') * STROKES[name] + SafeString("<i></i>") * (3 - STROKES[name])
     return format_html(
-        '<span class="level level-{}"><span class="strokes" aria-hidden="true">{}</span>{}'
+        '<span class="level level-{}"><span class="strokes" aria-hidden="true">{}</span><span class="word">{}</span>'
         ' <b class="points">{}</b></span>',
         name,
         SafeString(strokes),

@@ -8,6 +8,7 @@ TITLES = {
     "amount_over_mean": _("Amount above the user's 90-day mean"),
     "amount_spreads": _("Amount far from the user's 90-day mean"),
     "amount_in_population": _("Amount large for everybody"),
+    "renewed_excess": _("Large payments again in 14 days"),
     "excess_14d": _("Several large payments in 14 days"),
     "spend_over_usual": _("7-day spend above the usual"),
     "burst_1h": _("Burst of payments within an hour"),
@@ -15,6 +16,7 @@ TITLES = {
     "burst_7d": _("Burst of payments within 7 days"),
     "failures_1d": _("Failed payments within a day"),
     "hour_unusual": _("Unusual hour for the user"),
+    "silence_over_usual": _("First payment after a long silence"),
 }
 
 

@@ -11,11 +11,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from unfold.views import ChangeList
 
 from anomalies import cases, show, verdicts
@@ -146,6 +147,7 @@ class CaseAdmin(IdSearch, ReadOnlyAdmin):
     def who(self, case: Case) -> str:
         return str(case.closed_by or case.assignee or "")
 
+    @method_decorator(require_safe)
     def change_view(
         self,
         request: HttpRequest,

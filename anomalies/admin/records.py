@@ -7,8 +7,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
 from anomalies import show
 from anomalies.admin import case_page
@@ -107,6 +109,7 @@ class AnomalyAdmin(IdSearch, ReadOnlyAdmin):
         text = anomaly.case.get_outcome_display() or anomaly.case.get_state_display()
         return format_html('<a class="link" href="{}">{}</a>', url, text)
 
+    @method_decorator(require_safe)
     def change_view(
         self,
         request: HttpRequest,
