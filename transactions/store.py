@@ -130,10 +130,10 @@ def stage(cursor: Any, rows: Sequence[Row]) -> None:
     """Put the rows into the temporary table `staged_transactions`, each with its position. Nothing is stored."""
     cursor.execute(STAGE)
     with cursor.copy(COPY) as copy:
-        copy.write("".join(_lines(rows)))
+        copy.write("".join(lines(rows)))
 
 
-def _lines(rows: Sequence[Row]) -> Iterator[str]:
+def lines(rows: Sequence[Row]) -> Iterator[str]:
     """The rows in COPY's text format. The law leaves only the backslash to escape, in meta_data."""
     seen = set()
     for position, row in enumerate(rows):
