@@ -5,7 +5,6 @@ only through stop(). Any number of processes may call running() at once.
 """
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
@@ -23,8 +22,6 @@ from anomaly_server.embedded_postgres.place import INSTEAD, Place, choose, exist
 
 # A server that starts is given up after so long without a sign of life; crash recovery itself may take longer.
 SILENCE_S = 120.0
-# Full verification of a server that looks unchanged: a new program may have got its number.
-TRUST_S = 5.0
 # The shell starts the server in the background, prints its number and ends, so the server has no parent that
 # would have to wait for it. The log is opened as the server's account.
 START = 'exec "$@" >"$0" 2>&1 </dev/null &\necho $!'
@@ -44,24 +41,25 @@ class Server:
     """A running server as one process knows it."""
 
     place: Place
-    pid: int
+    process: psutil.Process
     socket_folder: str
     passwords: dict[str, str]
     # Inode and time of postmaster.pid: any start or stop changes them.
     written: tuple[int, int]
-    trusted_until: float
+
+    @property
+    def pid(self) -> int:
+        return int(self.process.pid)
 
     def login(self, role: str) -> Login:
         return Login(self.socket_folder, processes.PORT, role, self.passwords[role])
 
     def is_unchanged(self) -> bool:
-        """A check of microseconds: it is made at every connection."""
+        """A check of ten microseconds: it is made at every connection. An ended process works in no folder."""
         try:
-            os.kill(self.pid, 0)
-            unchanged = _written(self.place) == self.written
-        except OSError:
+            return self.process.cwd() == str(self.place.data) and _written(self.place) == self.written
+        except (psutil.Error, OSError):
             return False
-        return unchanged and time.monotonic() < self.trusted_until
 
 
 _known: dict[Path, Server] = {}
@@ -93,9 +91,7 @@ def find(configured: Path) -> Server | None:
                 f"PostgreSQL runs (process {process.pid}), but its socket {written.socket} was deleted: "
                 "run `manage.py db stop`, then start again."
             )
-        passwords = roles.read_passwords(place)
-        until = time.monotonic() + TRUST_S
-        return Server(place, process.pid, written.socket_folder, passwords, _written(place), until)
+        return Server(place, process, written.socket_folder, roles.read_passwords(place), _written(place))
 
 
 def stop(configured: Path, *, patience_s: float = 300.0) -> bool:
