@@ -74,10 +74,10 @@ def _build(ends: Sequence[datetime]) -> int:
 def _sampled(since: datetime, until: datetime) -> tuple[NDArray[np.int64], scoring.Features]:
     """Instants and features of the rows in [since, until) of a fixed share of the users."""
     expected = estimated_rows(Transaction.objects.filter(txn_date__gte=since, txn_date__lt=until))
-    users = _share_of_users(SAMPLE_ROWS / max(expected, 1))
+    chosen = _share_of_users(SAMPLE_ROWS / max(expected, 1))
     instants: list[NDArray[np.int64]] = []
     parts: list[scoring.Features] = []
-    for some in _slices(users):
+    for some in _slices(chosen):
         past = history.of_users(some, [since] * len(some), until=until)
         parts.append(scoring.build(past.columns, past.wanted))
         instants.append(past.columns.at_us[past.wanted])
@@ -86,11 +86,16 @@ def _sampled(since: datetime, until: datetime) -> tuple[NDArray[np.int64], scori
 
 def _share_of_users(share: float) -> list[UUID]:
     """The users whose digest falls into the share: the same ones on every run, whatever made their ids."""
+    everybody = users()
+    chosen = [user for user in everybody if _fraction(user) < share]
+    return chosen or everybody[:USERS_AT_ONCE]
+
+
+def users() -> list[UUID]:
+    """Everybody who has a transaction, sorted. The cost follows their number, not the number of rows."""
     with connection.cursor() as cursor:
         cursor.execute(USERS)
-        users = [user for (user,) in cursor.fetchall()]
-    chosen = [user for user in users if _fraction(user) < share]
-    return chosen or users[:USERS_AT_ONCE]
+        return [user for (user,) in cursor.fetchall()]
 
 
 def _fraction(user: UUID) -> float:
