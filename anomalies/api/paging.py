@@ -16,6 +16,7 @@ import orjson
 from django.db import connection
 from django.utils.crypto import salted_hmac
 from drf_spectacular.utils import OpenApiParameter
+from psycopg.types.datetime import TimestamptzLoader
 from rest_framework.request import Request
 
 from anomalies.api.parameters import Parameter, given, one_of, plain_text, read, whole
@@ -171,20 +172,14 @@ class Listing:
 
     def row(self, column: str, value: Any) -> dict[str, Any] | None:
         """The one row with this key, as the list shows it. One query."""
-        with connection.cursor() as cursor:
-            cursor.execute(self._select([f"{column} = %s"]), [value])
-            found = cursor.fetchall()
-        return next(iter(self._presented(found)), None)
+        return next(iter(self._presented(_rows(self._select([f"{column} = %s"]), [value]))), None)
 
     def _presented(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         return [self.present(dict(zip(self.columns, row, strict=True))) for row in rows]
 
     def fetch(self, values: Mapping[str, Any], ordering: Ordering, position: Position | None, limit: int) -> list[Row]:
         """Up to `limit` rows beyond `position`, in the direction in which it looks. One query."""
-        with connection.cursor() as cursor:
-            cursor.execute(*self.statement(values, ordering, position, limit))
-            found: list[Row] = cursor.fetchall()
-        return found
+        return _rows(*self.statement(values, ordering, position, limit))
 
     def statement(
         self, values: Mapping[str, Any], ordering: Ordering, position: Position | None, limit: int
@@ -220,6 +215,15 @@ class Listing:
         columns = ", ".join(self.expressions.get(name, name) for name in self.columns)
         where = ("WHERE", " AND ".join(conditions)) if conditions else ()
         return " ".join(("SELECT", columns, "FROM", self.table, *where))
+
+
+def _rows(statement: str, values: Sequence[Any]) -> list[Row]:
+    with connection.cursor() as cursor:
+        # psycopg's own reader of times, in C; Django's is Python and takes a fifth of a page's time.
+        cursor.cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+        cursor.execute(statement, values)
+        found: list[Row] = cursor.fetchall()
+    return found
 
 
 def _around(
