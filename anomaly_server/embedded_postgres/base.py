@@ -1,14 +1,16 @@
 """The Django database backend `anomaly_server.embedded_postgres`: PostgreSQL that starts at the first connection."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.db.backends.postgresql import base
+from psycopg_pool import ConnectionPool
 
 from anomaly_server.embedded_postgres import roles, server
 from anomaly_server.embedded_postgres.client import DatabaseClient
@@ -33,7 +35,12 @@ def never_starting() -> Iterator[None]:
 
 def folder() -> Path:
     """Where the settings put the embedded server, as one name however it is written."""
-    return Path(settings.EMBEDDED_POSTGRES_DIR).resolve()
+    return _resolved(settings.EMBEDDED_POSTGRES_DIR)
+
+
+@functools.cache
+def _resolved(path: Path) -> Path:
+    return path.resolve()
 
 
 def running() -> server.Server:
@@ -43,6 +50,8 @@ def running() -> server.Server:
 
 class DatabaseWrapper(base.DatabaseWrapper):
     client_class = DatabaseClient
+    # Which server each pool was made for.
+    _servers: ClassVar[dict[str, server.Server]] = {}
 
     def get_connection_params(self) -> dict[str, Any]:
         """Django's parameters, and the login on our server, which is started if it does not run.
@@ -64,9 +73,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise OperationalError(str(error)) from error
         if found is None:
             raise OperationalError(NOT_RUNNING)
+        if self._servers.setdefault(self.alias, found) != found:
+            # Every connection in the pool broke when their server ended: make a new one instead of trying each.
+            self._servers[self.alias] = found
+            self.close_pool()
         return found.login(role)
 
     def close_pool(self) -> None:
-        # Django would make a pool, and so start the server, only to close it.
-        if self.alias in self._connection_pools:  # type: ignore[attr-defined]  # missing in the stubs
-            super().close_pool()
+        # Not Django's way, which makes a pool, and so starts the server, only to close it.
+        pools: dict[str, ConnectionPool] = self._connection_pools  # type: ignore[attr-defined]  # not in the stubs
+        if pool := pools.pop(self.alias, None):
+            pool.close()

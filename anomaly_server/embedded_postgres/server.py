@@ -5,6 +5,7 @@ only through stop(). Any number of processes may call running() at once.
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -41,6 +42,9 @@ class Server:
     """A running server as one process knows it."""
 
     place: Place
+    # Texts, not paths: they are compared at every connection.
+    data: str
+    pid_file: str
     process: psutil.Process
     socket_folder: str
     passwords: dict[str, str]
@@ -57,7 +61,7 @@ class Server:
     def is_unchanged(self) -> bool:
         """A check of ten microseconds: it is made at every connection. An ended process works in no folder."""
         try:
-            return self.process.cwd() == str(self.place.data) and _written(self.place) == self.written
+            return self.process.cwd() == self.data and _written(self.pid_file) == self.written
         except (psutil.Error, OSError):
             return False
 
@@ -91,7 +95,9 @@ def find(configured: Path) -> Server | None:
                 f"PostgreSQL runs (process {process.pid}), but its socket {written.socket} was deleted: "
                 "run `manage.py db stop`, then start again."
             )
-        return Server(place, process, written.socket_folder, roles.read_passwords(place), _written(place))
+        data, pid_file = str(place.data), str(place.data / "postmaster.pid")
+        passwords = roles.read_passwords(place)
+        return Server(place, data, pid_file, process, written.socket_folder, passwords, _written(pid_file))
 
 
 def stop(configured: Path, *, patience_s: float = 300.0) -> bool:
@@ -171,7 +177,7 @@ def _launch(place: Place, *, durable: bool) -> psutil.Process | None:
 
 def _wait_until_ready(place: Place, process: psutil.Process | None) -> None:
     """Wait while the server starts, minutes if it recovers from a crash, as long as it shows signs of life."""
-    began = alive = told = time.monotonic()
+    began = alive = told = looked = time.monotonic()
     signs: object = None
     while _status(place) != "ready" or processes.server_of(place.data) is None:
         if process is None or not _is_alive(process):
@@ -180,9 +186,11 @@ def _wait_until_ready(place: Place, process: psutil.Process | None) -> None:
         if now - began > 3 and (told == began or now - told > 30):
             say("Waiting for PostgreSQL to start; after a crash it first recovers, which can take minutes ...")
             told = now
-        if (seen := _signs_of_life(place, process)) != signs:
-            signs, alive = seen, now
-        elif now - alive > SILENCE_S:
+        # Now and then: looking through all processes costs the server the time it needs.
+        if now - looked > min(1.0, SILENCE_S / 4):
+            looked, before, signs = now, signs, _signs_of_life(place, process)
+            alive = now if signs != before else alive
+        if now - alive > SILENCE_S:
             raise EmbeddedPostgresError(
                 f"PostgreSQL (process {process.pid}) has been starting for {now - began:.0f} s and shows no sign of "
                 f"life; its log ends:\n{log_tail(place)}"
@@ -231,8 +239,8 @@ def _status(place: Place) -> str:
     return written.status if written else ""
 
 
-def _written(place: Place) -> tuple[int, int]:
-    found = (place.data / "postmaster.pid").stat()
+def _written(pid_file: str) -> tuple[int, int]:
+    found = os.stat(pid_file)
     return found.st_ino, found.st_mtime_ns
 
 
