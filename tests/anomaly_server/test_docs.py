@@ -108,11 +108,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_files_are_there(page: Path) -> None:
-    named = set(
-        re.findall(
-            r"`((?:docs|tests|benchmarks|transactions|anomalies|scoring|anomaly_server)/[\w./-]*)`", TEXTS[page.name]
-        )
-    )
+    named = set(re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)`", TEXTS[page.name]))
     assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
