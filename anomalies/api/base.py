@@ -24,6 +24,12 @@ class StrictView(APIView):
         if self.listing is None or request.method not in ("GET", "HEAD"):
             read(given(request), ())
 
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        # It is somebody's: no cache on the way may keep it.
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response
+
 
 class ListView(StrictView):
     listing: Listing

@@ -152,6 +152,11 @@ def test_the_envelope_has_no_count_unless_asked(client: Client) -> None:
     assert counted["count"] >= 1
 
 
+def test_no_cache_on_the_way_may_keep_an_answer(client: Client) -> None:
+    assert client.get(LIST)["Cache-Control"] == "private, no-cache"
+    assert client.get(LIST, {"limit": 0})["Cache-Control"] == "private, no-cache"
+
+
 def test_the_limit_is_100_unless_asked(client: Client) -> None:
     TransactionFactory.create_batch(101)
     assert len(results(client, "transactions/")) == 100
