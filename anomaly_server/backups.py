@@ -11,7 +11,7 @@ from typing import IO, NoReturn
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from anomaly_server.database_roles import SQL, grants
-from anomaly_server.embedded_postgres import tools
+from anomaly_server.embedded_postgres import binaries, tools
 
 
 class BackupError(Exception):
@@ -103,7 +103,7 @@ def _pour(reader: "Process", writer: "Process", last_words: bytes) -> bool:
 
 def _start(connection: DatabaseWrapper | None, complaints: IO[bytes], name: str, *arguments: str) -> "Process":
     return subprocess.Popen(
-        [tools.program(name), *arguments],
+        [binaries.program(name), *arguments],
         stdin=subprocess.PIPE if connection else subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if connection else subprocess.PIPE,
         stderr=complaints,
@@ -117,7 +117,7 @@ def _run(connection: DatabaseWrapper, name: str, *arguments: str) -> None:
 
 def _output(name: str, *arguments: str, env: dict[str, str] | None = None) -> str:
     done = subprocess.run(
-        [tools.program(name), *arguments],
+        [binaries.program(name), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

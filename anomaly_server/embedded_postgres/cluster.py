@@ -23,30 +23,38 @@ def create(place: Place, *, durable: bool) -> None:
     All happens in a folder beside it that takes the name `data` at the very end: a first start that is
     killed leaves nothing that looks like a cluster, and a cluster that is there has its roles.
     """
-    programs = binaries.folder_for(place.account)
     fresh = place.home / f"data.new-{secrets.token_hex(4)}"
     fresh.mkdir(mode=0o700)
     place.account.own(fresh)
     passwords = roles.new_passwords()
+    try:
+        _fill(fresh, passwords, place.account, durable=durable)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    owner = place.home.stat()
+    write_private(place.passwords_file, json.dumps(passwords, indent=1) + "\n", Account(owner.st_uid, owner.st_gid))
+    fresh.rename(place.data)
+    _sync_folder(place.home)
+
+
+def _fill(fresh: Path, passwords: dict[str, str], account: Account, *, durable: bool) -> None:
+    programs = binaries.folder_for(account)
     syncing = [] if durable else ["--no-sync"]
     # The method is replaced by our own pg_hba.conf before the server's first start.
     _run(
         [programs / "initdb", "-D", fresh, "-U", roles.SUPERUSER, *LOCALE, "--auth=reject", *syncing],
         fresh,
-        place.account,
+        account,
     )
     _run(
         [programs / "postgres", "--single", "-D", fresh, *_quiet(durable), "postgres"],
         fresh,
-        place.account,
+        account,
         statements=roles.bootstrap_sql(passwords),
     )
     (fresh / "log").mkdir(mode=0o700)
-    place.account.own(fresh / "log")
-    owner = place.home.stat()
-    write_private(place.passwords_file, json.dumps(passwords, indent=1) + "\n", Account(owner.st_uid, owner.st_gid))
-    fresh.rename(place.data)
-    _sync_folder(place.home)
+    account.own(fresh / "log")
 
 
 def remove_leftovers(place: Place) -> None:

