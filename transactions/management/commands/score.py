@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, **options: Any) -> None:
         summary = scored_with_progress()
         self.stdout.write(json.dumps(asdict(summary)) if options["json"] else sentence(summary))
 
