@@ -201,6 +201,8 @@ def test_the_docs_page_loads_only_from_us_and_runs_under_the_strict_policy() -> 
         body = found.getvalue()
         if address.endswith(".css"):
             assert not re.search(rb"url\(\s*['\"]?(https?:)?//|@import", body)
+    # The badge of an online validator is shown on any host but this one, so the browser would not tell.
+    assert b'"validatorUrl": null' in client.get("/api/docs/?script=").content
 
 
 @pytest.mark.browser
