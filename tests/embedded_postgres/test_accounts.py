@@ -14,6 +14,7 @@ import pytest
 
 from anomaly_server.embedded_postgres import binaries, place, server
 from anomaly_server.embedded_postgres.errors import EmbeddedPostgresError
+from tests.embedded_postgres import children
 
 # From Python 3.12 on; the child changes its user and touches no thread's state.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
