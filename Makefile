@@ -5,6 +5,7 @@
 
 PY = .venv/bin/python
 MANAGE = $(PY) manage.py
+LOCK =
 # For commands that neither serve nor read data: no .env is needed, and none is read.
 THROWAWAY = ENV_FILE=/dev/null SECRET_KEY=signs-nothing-0123456789-abcdefghijklmnopqrstuvwxyz
 # The tests' own PostgreSQL, as tests/settings.py names it.
@@ -19,7 +20,7 @@ help:
 	@echo 'make faults       the long crash tests'
 	@echo 'make screenshots  make the pictures in docs/screenshots again, with Chromium'
 	@echo 'make bench        install what the scripts in benchmarks/ compare us with'
-	@echo 'make lock         resolve requirements*.in into the hashed requirements*.txt'
+	@echo 'make lock         resolve requirements*.in into the hashed requirements*.txt; LOCK=--upgrade for newer ones'
 	@echo 'make clean        stop, then remove what can be made again; data and .env stay'
 
 run: runtime .env
@@ -49,8 +50,8 @@ coverage: dev
 
 lock: dev
 	for name in requirements requirements-dev requirements-bench; do \
-	    $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	        $$name.in -o $$name.txt || exit 1; \
+	    $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(LOCK) \
+	        $$name.in -o $$name.txt >/dev/null || exit 1; \
 	done
 
 clean: stop
