@@ -11,7 +11,7 @@ from pathlib import Path
 from anomaly_server.embedded_postgres import binaries, roles
 from anomaly_server.embedded_postgres.configuration import write_private
 from anomaly_server.embedded_postgres.errors import EmbeddedPostgresError
-from anomaly_server.embedded_postgres.place import Account, Place
+from anomaly_server.embedded_postgres.place import INSTEAD, Account, Place
 
 # Sorting by code point, built into PostgreSQL: an operating system's new locale data cannot break an index.
 LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
@@ -104,7 +104,8 @@ def _run(command: list[str | Path], folder: Path, account: Account, *, statement
     if done.returncode != 0:
         last = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise EmbeddedPostgresError(
-            f"A new PostgreSQL cluster could not be made in {folder.parent}; {Path(command[0]).name} says:\n{last}"
+            f"A new PostgreSQL cluster could not be made in {folder.parent}; {Path(command[0]).name} says:\n{last}\n"
+            f"Mend that, {INSTEAD}"
         )
 
 
