@@ -35,6 +35,11 @@ find_python() {
 }
 
 make_venv() {
+    # Not ours: its Python may only be unreadable for us, and whoever made it needs it.
+    if [ -e .venv ] && ! [ -O .venv ]; then
+        say ".venv belongs to another user and cannot be used by you: run make as that user, or in a copy of your own."
+        exit 1
+    fi
     find_python
     say "Making .venv with $("$python" --version) ..."
     rm -rf .venv

@@ -136,6 +136,20 @@ def test_a_venv_without_its_python_is_made_again(folder: Path) -> None:
     assert broken.resolve().exists()
 
 
+def test_the_venv_of_another_user_is_left_alone(folder: Path) -> None:
+    """Seen from a user who may not run its Python, it looks broken; it is not his to remove."""
+    quick_python(folder.parent / "bin" / "python3")
+    if os.geteuid() == 0:
+        (folder / ".venv").mkdir()
+        os.chown(folder / ".venv", 65534, 65534)
+    else:
+        (folder / ".venv").symlink_to("/etc")
+    ended = make(folder, "runtime")
+    assert ended.returncode == 2
+    assert "belongs to another user" in ended.stderr
+    assert (folder / ".venv").exists()
+
+
 def test_the_secret_is_made_once_and_for_its_owner_only(folder: Path) -> None:
     install_python(folder)
     assert make(folder, ".env").returncode == 0
