@@ -30,6 +30,21 @@ def make_anywhere(count: int) -> list[Transaction]:
     return Transaction.objects.bulk_create(rows)
 
 
+# One user's rows, a minute apart, among those of 200 others, in the order in which they happened.
+CROWD = """
+    INSERT INTO transactions (id, user_id, amount, currency, txn_date, status)
+    SELECT gen_random_uuid(), CASE WHEN mod(n, 20) = 0 THEN %(user)s ELSE md5(mod(n, 199)::text)::uuid END,
+           n, 'EUR', %(start)s + n * interval '3 seconds', 'completed'
+    FROM generate_series(0, 39999) AS n
+"""
+
+
+def make_crowd() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(CROWD, {"user": USER, "start": START})
+        cursor.execute("ANALYZE transactions")
+
+
 def pages(client: Client, address: str | None, way: str = "next") -> Any:
     """The pages from an address on, as lists of ids."""
     while address is not None:
@@ -125,15 +140,31 @@ def test_a_cursor_tells_nothing_that_can_be_forged_without_the_secret() -> None:
     assert problem(client.get(LIST, {"cursor": forged}), 400)["detail"] == "A query parameter is wrong."
 
 
+@pytest.mark.parametrize(
+    ("values", "index"), [({}, "ix_transaction_date"), ({"user_id": USER}, "ix_user_date_amount_id")]
+)
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_page_is_read_in_the_order_of_an_index(values: dict[str, Any], index: str, backward: bool) -> None:
+    make_crowd()
+    ordering, place = TRANSACTIONS.orderings["newest"], Position((START + timedelta(hours=16), UUID(int=0)), backward)
+    statement, bound = TRANSACTIONS.statement(values, ordering, place, 100)
+    with connection.cursor() as cursor:
+        # A table this small is read faster as a whole.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {statement}", bound)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert index in plan
+    assert "Sort" not in plan
+
+
 @pytest.mark.parametrize("backward", [False, True])
 def test_a_deep_page_reads_the_index_from_the_cursor_on(backward: bool) -> None:
     """Without the range condition beside the OR, the index is read from its beginning to the cursor."""
-    make(5000)
+    make_crowd()
     place = Position((START + timedelta(minutes=1000), UUID(int=0)), backward)
     ordering = TRANSACTIONS.orderings["newest"]
     statement, values = TRANSACTIONS.statement({"user_id": USER}, ordering, place, 100)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE transactions")
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
         plan = cursor.fetchone()[0][0]["Plan"]
     scan = plan["Plans"][0]
