@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
@@ -94,13 +95,21 @@ def _findings(past: history.History, judged_before: set[UUID], summary: Summary)
     count = 0
     for judged in scorer.judge(past):
         count += len(judged.rows)
-        ids = [past.id_of(int(row)) for row in judged.rows]
-        low = judged.scores.score < settings.ANOMALY_FLOOR
-        places = [place for place, id in enumerate(ids) if not low[place] or id in judged_before]  # noqa: A001
-        found |= zip((ids[place] for place in places), judged.scored(places), strict=True)
+        places = _kept(past, judged, judged_before)
+        ids = (past.id_of(int(judged.rows[place])) for place in places)
+        found |= zip(ids, judged.scored(places), strict=True)
     summary.scored += count
     summary.unscored += int(past.wanted.sum()) - count
     return _with_snapshots(found)
+
+
+def _kept(past: history.History, judged: scorer.Judged, judged_before: set[UUID]) -> list[int]:
+    """The places in `judged` of the rows that have an anomaly."""
+    kept = judged.scores.score >= settings.ANOMALY_FLOOR
+    if judged_before:
+        kept |= [past.id_of(int(row)) in judged_before for row in judged.rows]
+    places: list[int] = np.flatnonzero(kept).tolist()
+    return places
 
 
 def _with_snapshots(found: dict[UUID, Scored]) -> list[Finding]:
