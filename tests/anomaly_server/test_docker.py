@@ -14,7 +14,7 @@ import yaml
 from django.db import connection
 
 from anomaly_server import database_roles, probe
-from anomaly_server.embedded_postgres import roles, tools
+from anomaly_server.embedded_postgres import binaries, roles
 from anomaly_server.management.commands.up import free_port
 from tests.anomaly_server.programs import ROOT, run, settings_read, started, wait_until
 from tests.conftest import login_of
@@ -130,7 +130,7 @@ def test_the_script_of_the_database_makes_the_role() -> None:
     login = superuser()
     script = (ROOT / "docker-db-roles.sh").read_text().replace("anomaly_app", name)
     in_container = {
-        "PATH": f"{tools.program('psql').parent}:{os.environ['PATH']}",
+        "PATH": f"{binaries.program('psql').parent}:{os.environ['PATH']}",
         "PGHOST": login["host"],
         "PGPORT": login["port"],
         "PGPASSWORD": login.get("password", ""),
