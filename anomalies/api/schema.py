@@ -66,7 +66,10 @@ def page_of(serializer: type[serializers.Serializer[Any]]) -> serializers.Serial
 
 
 def add_problems(result: dict[str, Any], **_: object) -> dict[str, Any]:
-    """Every operation's errors; a hook of drf-spectacular."""
+    """Every operation's errors, and that unknown fields are one; a hook of drf-spectacular."""
+    for name, component in result["components"]["schemas"].items():
+        if name.endswith("Request"):
+            component["additionalProperties"] = False
     result["components"]["schemas"]["Problem"] = PROBLEM
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, operations in result["paths"].items():
@@ -81,4 +84,5 @@ def add_problems(result: dict[str, Any], **_: object) -> dict[str, Any]:
             for code, response in operation["responses"].items():
                 if code >= "400":
                     response.update(description=ANSWERS[code], content=content)
+                response["description"] = response["description"] or "As asked."
     return result

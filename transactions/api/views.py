@@ -15,7 +15,7 @@ from anomalies.api.base import ListView, StrictView, json_object
 from anomalies.api.explanations import explained
 from anomalies.api.problems import Conflict, Error, Refused, pointer
 from anomalies.api.schema import page_of
-from anomalies.findings import Scored
+from anomalies.findings import Scored, Unscored
 from transactions import intake, rows, scorer
 from transactions.api.listings import TRANSACTIONS
 from transactions.api.serializers import (
@@ -60,10 +60,10 @@ class TransactionsView(ListView):
         },
     )
     def post(self, request: Request) -> Response:
-        taken = _taken(json_object(request))
-        body = {**_stored(taken.row.id), **explained(taken.scored or _explanation(taken.row), taken.row.currency)}
-        location = request.build_absolute_uri(reverse("transaction", args=[taken.row.id]))
-        return Response(body, status=STATUS_OF[taken.outcome], headers={"Location": location})
+        row, outcome, scored = _taken(json_object(request))
+        body = {**_stored(row.id), **explained(scored, row.currency)}
+        location = request.build_absolute_uri(reverse("transaction", args=[row.id]))
+        return Response(body, status=STATUS_OF[outcome], headers={"Location": location})
 
 
 class TransactionView(StrictView):
@@ -99,11 +99,7 @@ def _stored(id: UUID) -> dict[str, Any]:  # noqa: A002
     return found
 
 
-def _explanation(row: rows.Row) -> Any:
-    return scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
-
-
-def _taken(body: dict[str, Any]) -> intake.Taken:
+def _taken(body: dict[str, Any]) -> tuple[rows.Row, Outcome, Scored | Unscored]:
     """The body on its way through intake. Raises Refused for a bad row, Conflict for a contradicting one."""
     try:
         row = rows.check(body, now=timezone.now())
@@ -111,10 +107,10 @@ def _taken(body: dict[str, Any]) -> intake.Taken:
     except rows.BadRow as bad:
         errors = [Error(pointer(field), code, detail) for field, code, detail in bad.problems]
         raise Refused("The transaction breaks the law for a row.", errors) from None
-    if taken.outcome is Outcome.CONFLICT:
+    if taken.scored is None:  # Only what was not stored has no answer from scoring.
         detail = "The stored transaction has another value; it stays as it is."
         raise Conflict(
             "Another transaction is stored under this id.",
             [Error(pointer(field), "conflict", detail) for field in taken.fields],
         )
-    return taken
+    return taken.row, taken.outcome, taken.scored
