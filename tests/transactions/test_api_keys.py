@@ -157,6 +157,7 @@ def test_the_admin_shows_a_new_key_once() -> None:
     person = AnalystFactory(is_superuser=True)
     client = Client()
     client.force_login(person)
+    assert client.get("/admin/transactions/apikey/add/").status_code == 200
     response = client.post("/admin/transactions/apikey/add/", {"name": "till 7", "owner": person.pk}, follow=True)
     (key,) = ApiKey.objects.all()
     shown = next(str(message) for message in response.context["messages"] if "Copy the new key" in str(message))
