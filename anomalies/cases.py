@@ -101,12 +101,16 @@ def close(case_id: UUID, *, outcome: str, by: User) -> None:
 def judge(case_id: UUID, *, value: str, by: User, note: str = "") -> list[Verdict]:
     """One verdict for the whole case: given to its anomalies that have none yet, and the case is closed.
 
-    Raises CaseError if it is closed or another's, verdicts.VerdictError for an unknown value or a long note.
+    Raises CaseError if it is closed, another's, or has nothing left to judge (a note would be lost: `close` it);
+    verdicts.VerdictError for an unknown value or a long note.
     """
     case = _locked(case_id, by)
+    left = verdicts.unjudged(case)
+    if not left:
+        raise CaseError("Every transaction of this case has its verdict: close the case with an outcome.")
     given = [
         verdicts.give(transaction_id=transaction_id, user_id=case.user_id, value=value, author=by, note=note)
-        for transaction_id in verdicts.unjudged(case)
+        for transaction_id in left
     ]
     _close(case, value, by)
     return given

@@ -67,6 +67,7 @@ def context(case: Case, user: User | AnonymousUser) -> dict[str, Any]:
         "earlier": earlier(case),
         "next_case": next_case(case) if is_closed else None,
         "outcomes": Verdict.Value.choices,
+        "likely": likely_outcome(shown),
         "is_mine": is_mine,
         "is_held": is_held,
         "may_judge": user.has_perm("anomalies.add_verdict") and not is_closed and not is_held,
@@ -90,6 +91,13 @@ def _shown(anomaly: Anomaly, longest: float, said: list[Verdict]) -> Shown:
     weak = [bar for bar in bars if bar.reason["contribution"] < WEAK]
     strong = [bar for bar in bars if bar not in weak]
     return Shown(anomaly, strong, weak, sum(bar.reason["contribution"] for bar in weak), said)
+
+
+def likely_outcome(shown: Sequence[Shown]) -> str:
+    """The gravest of the latest verdicts on the case's transactions."""
+    latest = {one.verdicts[0].value for one in shown if one.verdicts}
+    order = (Verdict.Value.FRAUD, Verdict.Value.UNSURE, Verdict.Value.EXPECTED, Verdict.Value.LEGITIMATE)
+    return next((value for value in order if value in latest), Verdict.Value.UNSURE)
 
 
 def around(case: Case) -> list[Payment]:

@@ -219,6 +219,14 @@ class TestWork:
         assert (case.state, case.outcome) == ("closed", "unsure")
         assert not Verdict.objects.exists()
 
+    def test_a_case_whose_transactions_are_judged_one_by_one_is_closed_with_the_gravest_outcome(self, client, case):
+        for anomaly, value in zip(case.anomalies.order_by("score"), ("legitimate", "fraud"), strict=True):
+            client.post(page(case, "judge_one", anomaly.pk), {"value": value})
+        text = text_of(client.get(page(case)))
+        assert "Every transaction has its verdict." in text
+        assert '<option value="fraud" selected>' in text
+        assert page(case, "judge") + '"' not in text
+
     def test_a_closed_case_leads_to_the_next_most_urgent_one(self, client, case):
         CaseFactory(priority=50.0)
         urgent = CaseFactory(priority=95.0)

@@ -82,6 +82,15 @@ def test_an_unknown_outcome_closes_nothing():
     assert case.state == "open"
 
 
+def test_a_case_with_nothing_left_to_judge_is_only_closed():
+    case = CaseFactory()
+    VerdictFactory(transaction=AnomalyFactory(user_id=case.user_id, case=case).transaction)
+    with pytest.raises(CaseError, match="close the case with an outcome"):
+        cases.judge(case.pk, value="fraud", by=AnalystFactory(), note="This note would be lost.")
+    case.refresh_from_db()
+    assert case.state == "open"
+
+
 def test_a_verdict_on_a_case_goes_to_its_unjudged_anomalies_and_closes_it():
     case, ana = CaseFactory(), AnalystFactory()
     first, second, judged = (AnomalyFactory(user_id=case.user_id, case=case) for _ in range(3))
