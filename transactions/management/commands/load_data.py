@@ -4,11 +4,13 @@ import json
 import time
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from transactions import demo
 from transactions.loading import load
 from transactions.loading.failures import LoadFailed, usage
 from transactions.loading.files import FileJob, check_rejects_at
@@ -26,10 +28,14 @@ Examples:
   manage.py load_data shop-*.csv.gz --map id=ORDER,user_id=CUSTOMER,amount=TOTAL,txn_date=PAID_AT \\
       --meta merchant_id=SHOP --set currency=EUR --set status=completed --timezone Europe/Berlin --namespace shop
   zcat export.ndjson.gz | manage.py load_data - --dry-run
+  manage.py load_data --demo
 
 Exit codes: 0 done (rows may have been rejected, but not all), 1 failed or stopped, 2 wrong use.
-docs/loading.md tells all of it.
+docs/loading.md tells all of it; docs/demo.md the demo data.
 """
+
+DEMO_NUMBERS = ("users", "days", "seed", "end")
+FILE_OPTIONS = ("files", "map", "set", "meta", "timezone", "namespace", "format", "delimiter", "rejects", "max_rejects")
 
 
 class Command(BaseCommand):
@@ -60,6 +66,7 @@ class Command(BaseCommand):
         add("--max-rejects", type=_count, metavar="N", help="stop as soon as more than N rows of a file are rejected")
         add("--again", action="store_true", help="read files anew that were loaded before, in whole or in part")
         add("--dry-run", action="store_true", help="check and compare everything, store nothing")
+        _add_demo_arguments(parser)
         add("--no-score", action="store_true", help="leave scoring to `manage.py score` or the worker")
         add("--json", action="store_true", help="print the summary as one JSON object")
 
@@ -100,7 +107,8 @@ class _Run:
         """Raises LoadFailed."""
         for job in self._jobs():
             self.summary.files.append(FileSummary(job.name, Tally(), Tally()))
-            with tqdm(total=job.size, unit="B", unit_scale=True, disable=None, desc=job.name) as bar:
+            unit = " rows" if self.options["demo"] else "B"
+            with tqdm(total=job.size, unit=unit, unit_scale=True, disable=None, desc=job.name) as bar:
                 self._one(job, self.summary.files[-1], _shown_by(bar))
             if not self.summary.files[-1].finished:
                 self.summary.stopped = True
@@ -118,6 +126,9 @@ class _Run:
 
     def _jobs(self) -> list[Job]:
         options = self.options
+        check_demo_options(options)
+        if options["demo"]:
+            return [self._demo()]
         shape = parse(
             columns=options["map"],
             constants=options["set"],
@@ -132,6 +143,13 @@ class _Run:
         check_rejects_at(options["rejects"], len(options["files"]))
         return [self._examined(name, shape) for name in options["files"]]
 
+    def _demo(self) -> Job:
+        job = demo.demo(labels_path=self.options["labels"], **{name: self.options[name] for name in DEMO_NUMBERS})
+        if not self.options["dry_run"]:
+            # Before the rows: whoever finds the rows finds the labels.
+            self.say(f"{job.write_labels():,} of {job.size:,} rows are planted anomalies; see {job.labels_path}.")
+        return job
+
     def _examined(self, name: str, shape: Shape) -> Job:
         options = self.options
         with tqdm(unit="B", unit_scale=True, disable=None, desc=f"Reading {name}") as bar:
@@ -144,6 +162,34 @@ class _Run:
 
             source = examine(name, kind=options["format"], encoding=options["encoding"], progress=progress)
         return FileJob(source, shape, options["delimiter"], options["rejects"])
+
+
+def _add_demo_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument_group("demo data").add_argument
+    add("--demo", action="store_true", help="load made-up payments with planted anomalies instead of files")
+    add("--users", type=_count, metavar="N", help=f"how many people (default: {demo.USERS:,})")
+    add("--days", type=_count, metavar="N", help=f"how many days of their lives (default: {demo.DAYS})")
+    add("--seed", type=_count, metavar="N", help=f"another number, other people (default: {demo.SEED})")
+    add("--end", type=_midnight, metavar="YYYY-MM-DD", help="midnight UTC at which they end (default: the last hour)")
+    add("--labels", default="", metavar="PATH", help="where the planted are named (default: var/demo-labels.csv)")
+
+
+def check_demo_options(options: dict[str, Any]) -> None:
+    """Raises LoadFailed (usage) where options of files and of the demo data are mixed."""
+    excluded = FILE_OPTIONS if options["demo"] else (*DEMO_NUMBERS, "labels")
+    given = [name for name in excluded if options[name] not in (None, "", [])]
+    if given and options["demo"]:
+        told = "the files" if given[0] == "files" else f"--{given[0].replace('_', '-')}"
+        raise usage(f"--demo makes its own data: leave {told} out.")
+    if given:
+        raise usage(f"--{given[0]} is for the demo data: add --demo.")
+
+
+def _midnight(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise ArgumentTypeError("a day such as 2026-01-31") from None
 
 
 def _shown_by(bar: "tqdm[Any]") -> load.Progress:
