@@ -6,7 +6,8 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
-from django.db import OperationalError
+from django.db import OperationalError, ProgrammingError
+from psycopg.errors import UndefinedTable
 
 
 def main() -> None:
@@ -17,6 +18,10 @@ def main() -> None:
         fail(f"error: {error}", error)
     except OperationalError as error:
         fail(f"error: the database: {error}", error)
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, UndefinedTable):
+            raise
+        fail("error: the database lacks tables of this version: run `manage.py migrate`.", error)
 
 
 def fail(sentence: str, error: Exception) -> None:
