@@ -1,6 +1,5 @@
 """Recording what scoring found: anomalies, and the cases that they open or join."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 from django.db import connection
 
@@ -15,6 +15,7 @@ from anomalies import cases
 from anomalies.findings import Finding
 
 SQL = Path(__file__).parent / "sql"
+KNOWN = (SQL / "findings_known.sql").read_text()
 UPDATE = (SQL / "findings_update.sql").read_text()
 INSERT = (SQL / "findings_insert.sql").read_text()
 DROP = (SQL / "findings_drop.sql").read_text()
@@ -114,31 +115,37 @@ def _slices(findings: Sequence[Finding]) -> Iterator[Sequence[Finding]]:
 
 def _write(findings: Sequence[Finding]) -> None:
     """Update the anomalies that exist, then insert the ones at the floor that are missing."""
+    keys = {
+        "users": [finding.user_id for finding in findings],
+        "ids": [finding.transaction_id for finding in findings],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(UPDATE, {"findings": _as_json(findings)})
+        cursor.execute(KNOWN, keys)
         known = {transaction_id for (transaction_id,) in cursor.fetchall()}
+        changed = [finding for finding in findings if finding.transaction_id in known]
         missing = [
             finding
             for finding in findings
             if finding.transaction_id not in known and finding.scored.score >= settings.ANOMALY_FLOOR
         ]
-        if missing:
-            cursor.execute(INSERT, {"findings": _as_json(missing)})
+        for statement, some in ((UPDATE, changed), (INSERT, missing)):
+            if some:
+                cursor.execute(statement, {"findings": _as_json(some)})
 
 
 def _as_json(findings: Sequence[Finding]) -> str:
-    return json.dumps([_columns(finding) for finding in findings], allow_nan=False)
+    return orjson.dumps([_columns(finding) for finding in findings]).decode()
 
 
 def _columns(finding: Finding) -> Mapping[str, object]:
     """A finding as one row of `anomalies`. Money goes as text, through no float."""
     scored = finding.scored
     return {
-        "transaction_id": str(finding.transaction_id),
-        "user_id": str(finding.user_id),
+        "transaction_id": finding.transaction_id,
+        "user_id": finding.user_id,
         "amount": str(finding.amount),
         "currency": finding.currency,
-        "txn_date": finding.txn_date.isoformat(),
+        "txn_date": finding.txn_date,
         "status": finding.status,
         "merchant_id": finding.merchant_id,
         "score": scored.score,
@@ -146,6 +153,6 @@ def _columns(finding: Finding) -> Mapping[str, object]:
         "raw": scored.raw,
         "reasons": scored.reasons,
         "features": {name: value for name, value in scored.features.items() if math.isfinite(value)},
-        "reference_id": str(scored.reference_id),
-        "model_version_id": str(scored.model_version_id),
+        "reference_id": scored.reference_id,
+        "model_version_id": scored.model_version_id,
     }
