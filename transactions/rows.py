@@ -58,7 +58,7 @@ _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:(?P<second>[0-9]{2})(?:\.[0-9]{1,6}(?P<finer>[0-9]*))?"
     r"(?P<offset>[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 ).fullmatch
-_STATUS = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch
+STATUS = re.compile(r"[a-z][a-z0-9_]{0,31}").fullmatch
 
 
 class Problem(NamedTuple):
@@ -245,7 +245,7 @@ def _no_such_time(written: re.Match[str]) -> _Refused:
 
 
 def _status(value: object) -> str:
-    if type(value) is str and _STATUS(value):
+    if type(value) is str and STATUS(value):
         return value
     _required(value)
     raise _Refused(

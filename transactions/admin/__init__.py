@@ -1,5 +1,5 @@
 """Admin pages of what happened and of how it comes in. Importing this registers them."""
 
-from transactions.admin import keys
+from transactions.admin import keys, loads, transactions
 
-__all__ = ["keys"]
+__all__ = ["keys", "loads", "transactions"]
