@@ -62,6 +62,10 @@ class Place:
         return self.home / "lock"
 
     @property
+    def claim_file(self) -> Path:
+        return self.home / "in-use"
+
+    @property
     def passwords_file(self) -> Path:
         return self.home / "passwords.json"
 

@@ -4,6 +4,7 @@ A stale postmaster.pid proves nothing: after a crash or a reboot its number may 
 """
 
 import contextlib
+import os
 import signal
 import time
 from pathlib import Path
@@ -60,9 +61,30 @@ def belongs_to(process: psutil.Process, data: Path) -> bool:
     try:
         if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return process.cwd() in (str(data), f"{data} (deleted)")
+        return process.cwd() == f"{data} (deleted)" or _works_in(process, data)
     except (psutil.Error, OSError):
         return False
+
+
+def _works_in(process: psutil.Process, data: Path) -> bool:
+    try:
+        # The folder itself, not its name: a container's may have the same.
+        return os.path.samestat(os.stat(f"/proc/{process.pid}/cwd"), data.stat())
+    except FileNotFoundError:
+        return process.cwd() == str(data)
+
+
+def unlisted_server_of(data: Path) -> psutil.Process | None:
+    """A server that works in `data` though postmaster.pid does not name it.
+
+    It has only just started; or it counts its processes apart, in a container; or somebody deleted the file.
+    """
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            # Its children show what they do instead of arguments.
+            if process.name() == "postgres" and "-D" in process.cmdline() and _works_in(process, data):
+                return process
+    return None
 
 
 def end_leftovers(data: Path, *, patience_s: float = 30) -> None:

@@ -18,7 +18,7 @@ import psutil
 
 from anomaly_server.embedded_postgres import binaries, cluster, configuration, processes, roles
 from anomaly_server.embedded_postgres.errors import EmbeddedPostgresError, say
-from anomaly_server.embedded_postgres.lock import exclusive
+from anomaly_server.embedded_postgres.lock import claimed, exclusive
 from anomaly_server.embedded_postgres.place import INSTEAD, Place, choose, existing
 
 # A server that starts is given up after so long without a sign of life; crash recovery itself may take longer.
@@ -142,31 +142,49 @@ def _start(configured: Path, *, durable: bool) -> Server:
 
 def _bring_up(place: Place, *, durable: bool) -> None:
     """Wait for the server that is there, or launch one. Under the lock."""
-    process = processes.server_of(place.data)
+    process = processes.server_of(place.data) or _await_unlisted(place)
     if process is not None and _status(place) == "stopping":
         _wait_for_end(place, process, SILENCE_S)
         process = None
     _wait_until_ready(place, process or _launch(place, durable=durable))
 
 
+def _await_unlisted(place: Place) -> psutil.Process | None:
+    """Give a server whose starter was killed the moment that it needs to write its number down."""
+    until = time.monotonic() + 3
+    while unlisted := processes.unlisted_server_of(place.data):
+        process = processes.server_of(place.data)
+        if process is not None:
+            return process
+        if time.monotonic() > until:
+            raise EmbeddedPostgresError(
+                f"PostgreSQL (process {unlisted.pid}) runs on {place.data}, but postmaster.pid there does not name "
+                f"it: it is another container's, or the file was deleted. Stop it there, or by `kill -INT {unlisted.pid}`."
+            )
+        time.sleep(0.02)
+    return None
+
+
 def _launch(place: Place, *, durable: bool) -> psutil.Process | None:
     cluster.check_version(place)
     programs = binaries.folder_for(place.account)
     processes.end_leftovers(place.data)
-    socket_folder = configuration.write(place, durable=durable)
-    processes.remove_stale_files(place.data, socket_folder)
-    done = subprocess.run(
-        ["/bin/sh", "-c", START, place.log_folder / "start.log", programs / "postgres", "-D", place.data],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        cwd=place.data,
-        env=binaries.ENVIRONMENT,
-        umask=0o077,
-        start_new_session=True,
-        check=False,
-        **place.account.run_as(),
-    )
+    with claimed(place) as claim:
+        socket_folder = configuration.write(place, durable=durable)
+        processes.remove_stale_files(place.data, socket_folder)
+        done = subprocess.run(
+            ["/bin/sh", "-c", START, place.log_folder / "start.log", programs / "postgres", "-D", place.data],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=place.data,
+            env=binaries.ENVIRONMENT,
+            umask=0o077,
+            start_new_session=True,
+            pass_fds=(claim,),
+            check=False,
+            **place.account.run_as(),
+        )
     if not done.stdout.strip().isdigit():
         raise EmbeddedPostgresError(f"PostgreSQL could not be started: {done.stderr.strip()}")
     try:

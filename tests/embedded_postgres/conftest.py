@@ -30,7 +30,7 @@ def template(ground: Path) -> Path:
     server.stop(home)
     # What `manage.py` starts is durable, which costs seconds where the disk is slow.
     settings = home / "data" / "local.conf"
-    settings.write_text("fsync = off\n")
+    settings.write_text("fsync = off\nshared_buffers = 32MB\n")
     settings.chmod(0o644)
     return home
 

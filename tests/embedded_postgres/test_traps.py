@@ -16,6 +16,7 @@ import pytest
 
 from anomaly_server.embedded_postgres import binaries, configuration, processes, roles, server
 from anomaly_server.embedded_postgres.errors import EmbeddedPostgresError
+from anomaly_server.embedded_postgres.lock import claimed
 from anomaly_server.embedded_postgres.place import Place, existing
 from tests.embedded_postgres import children
 
@@ -175,6 +176,29 @@ def busy_backend(home: Path) -> psutil.Process:
     process = psutil.Process(connection.info.backend_pid)
     connection.pgconn.finish()
     return process
+
+
+def test_a_server_in_another_container_is_not_joined_by_a_second_one(home: Path) -> None:
+    """Its processes cannot be seen from here; the test holds the lock that they would hold."""
+    place = place_of(home)
+    leave_lock_files(home, 999_999)
+    with claimed(place):
+        with pytest.raises(EmbeddedPostgresError, match="Another container"):
+            server.running(home)
+        assert (place.data / "postmaster.pid").exists()
+    assert server.running(home, durable=False).pid > 0
+    with pytest.raises(EmbeddedPostgresError), claimed(place):
+        raise AssertionError("the server does not hold its lock")
+
+
+def test_a_server_whose_pid_file_was_deleted_is_named(home: Path) -> None:
+    found = server.running(home, durable=False)
+    (place_of(home).data / "postmaster.pid").unlink()
+    with pytest.raises(EmbeddedPostgresError, match=f"kill -INT {found.pid}"):
+        server.running(home)
+    found.process.send_signal(signal.SIGINT)
+    children.until(lambda: not processes.belongs_to(found.process, found.place.data), "the end")
+    assert server.running(home, durable=False).pid != found.pid
 
 
 def test_a_recovery_longer_than_ten_seconds_is_waited_for(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
