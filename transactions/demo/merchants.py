@@ -15,6 +15,7 @@ from transactions.demo.vocabulary import (
     NET_COUNTRIES,
     NET_TRADES,
     ONLINE,
+    TENS,
     TRADE,
     TRADES,
 )
@@ -58,7 +59,7 @@ def merchants(rng: np.random.Generator, users: int) -> Merchants:
     n = len(pool)
     numbers = rng.choice(900_000, n, replace=False) + 100_000
     style = np.array([one.style for one in TRADES])[trade]
-    style[rng.random(n) < 0.15] = CENTS
+    style[(rng.random(n) < 0.15) & (style != TENS)] = CENTS
     on_net = pool == NET
     channel = np.where(on_net & (trade < TRADE["streaming"]), ONLINE, np.array([one.channel for one in TRADES])[trade])
     seats = np.array([COUNTRIES.index(country) for country in NET_COUNTRIES])[rng.integers(0, len(NET_COUNTRIES), n)]

@@ -90,9 +90,9 @@ def pay(
 
 def _euros(rng: np.random.Generator, world: World, user: Ints, merchant: Ints) -> Floats:
     merchants, people = world.merchants, world.people
-    # Student's t: now and then an honest payment is far out.
-    noise = rng.standard_t(6, len(user)) * merchants.spread[merchant] * people.spread[user]
-    return np.asarray(merchants.price[merchant] * people.level[user] * np.exp(np.clip(noise, -3, 3.2)))
+    # Student's t: now and then an honest payment is far out, but nobody drinks coffee for 150.
+    noise = np.clip(rng.standard_t(6, len(user)), -3.5, 3.5) * merchants.spread[merchant] * people.spread[user]
+    return np.asarray(merchants.price[merchant] * people.level[user] * np.exp(np.clip(noise, -2.3, 2.3)))
 
 
 def minor_units(euros: Floats, currency: Ints, style: Ints) -> Ints:

@@ -29,11 +29,10 @@ def plant(rng: np.random.Generator, world: World, ordinary: Payments) -> Payment
     """`ordinary` with the planted payments after it; what sleeping accounts would have paid is gone."""
     stage = Stage(rng, world, ordinary)
     planted = []
-    for number, kind in enumerate(KINDS, 1):
-        instances, make = MAKERS[kind]
+    for kind, (instances, make) in MAKERS.items():
         payments = make(stage, max(FEWEST, round(instances * len(ordinary) / PER_ROWS)))
         payments = payments.take(world.period.inside(payments.at))
-        planted.append(payments.but(kind=np.full(len(payments), number)))
+        planted.append(payments.but(kind=np.full(len(payments), KINDS.index(kind) + 1)))
     return join([stage.awake(ordinary), *planted])
 
 
@@ -65,6 +64,7 @@ def dormant_wakes(stage: Stage, n: int) -> Payments:
     """An account that was silent for months pays, and not little."""
     rng, world = stage.rng, stage.world
     user, day = stage.sleepers(n)
+    n = len(user)
     one, step = repeated(stage.sizes(n, 1, 3))
     start = stage.usually(user, day)
     at = start[one] + step * rng.integers(600, 3 * HOUR, len(one))
@@ -155,7 +155,7 @@ def takeover_spell(stage: Stage, n: int) -> Payments:
 def compromised_merchant(stage: Stage, n: int) -> Payments:
     """Customers of a shop that lost its data are charged there again, for some weeks, in its usual amounts."""
     rng, world, ordinary = stage.rng, stage.world, stage.ordinary
-    on_net = stage.is_awake(ordinary) & (ordinary.channel == ONLINE)
+    on_net = stage.never_sleeps(ordinary.user) & (ordinary.channel == ONLINE)
     customers = np.unique(np.stack([ordinary.merchant[on_net], ordinary.user[on_net]]), axis=1)
     shops, counts = np.unique(customers[0], return_counts=True)
     # Neither the giants, which would be found at once, nor shops with hardly a customer.
@@ -174,11 +174,11 @@ def compromised_merchant(stage: Stage, n: int) -> Payments:
 
 
 Maker = Callable[[Stage, int], Payments]
-# How many instances of each kind, and what makes them.
+# How many instances of each kind, and what makes them. Those who sleep are chosen first: nobody disturbs them.
 MAKERS: dict[str, tuple[int, Maker]] = {
+    "dormant_wakes": (30, dormant_wakes),
     "amount_spike": (60, amount_spike),
     "small_burst": (28, small_burst),
-    "dormant_wakes": (30, dormant_wakes),
     "odd_hour": (45, odd_hour),
     "new_country_device": (40, new_country_device),
     "structuring": (24, structuring),

@@ -33,9 +33,10 @@ class Stage:
 
     def sleepers(self, n: int) -> tuple[Ints, Ints]:
         """Up to n users who fall asleep for months, and the day on which each wakes. They leave the queue."""
-        n = min(n, max(1, len(self._queue) // 10))
+        n = min(n, max(2, len(self._queue) // 10))
         user, self._queue = self._queue[:n], self._queue[n:]
-        day = self.days(n)
+        last = self.world.period.days - 1
+        day = np.maximum(self.days(n), self.rng.integers(last * 3 // 5, last, n))
         length = np.minimum(self.rng.integers(SLEEP_DAYS, 2 * SLEEP_DAYS, n), day * 2 // 3)
         self._asleep_from[user] = self.world.period.midnight + (day - length) * DAY
         return user, day
@@ -43,6 +44,10 @@ class Stage:
     def is_awake(self, payments: Payments) -> Bools:
         """Which payments were made before their user's account fell asleep."""
         return payments.at < self._asleep_from[payments.user]
+
+    def never_sleeps(self, user: Ints) -> Bools:
+        """Whose accounts stay awake throughout."""
+        return np.asarray(self._asleep_from[user] == FAR_FUTURE)
 
     def awake(self, payments: Payments) -> Payments:
         """Only those payments."""
@@ -97,12 +102,12 @@ def running(one: Ints, waits: Floats) -> Ints:
 
 
 def _levels(world: World, ordinary: Payments) -> Floats:
-    """(users,) geometric mean of what each user bought, in euros."""
+    """(users,) mean of what each user bought, in euros."""
     bought = ordinary.take((ordinary.status == COMPLETED) & (ordinary.channel != RECURRING))
     euros = bought.minor / 100 / np.array(PER_EURO)[bought.currency]
     n = len(world.people)
     counts = np.bincount(bought.user, minlength=n)
-    return np.asarray(np.exp(np.bincount(bought.user, np.log(euros), minlength=n) / np.maximum(counts, 1)))
+    return np.asarray(np.bincount(bought.user, euros, minlength=n) / np.maximum(counts, 1))
 
 
 def _with_a_past(world: World, ordinary: Payments) -> Ints:

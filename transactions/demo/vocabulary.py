@@ -70,12 +70,12 @@ LATE: Bells = ((21.5, 2, 1.0), (14, 4, 0.4))
 ALL_DAY: Bells = ((10, 3, 0.8), (17.5, 2.5, 1.0))
 
 TRADES = (
-    Trade("groceries", 0.24, 27, 0.65, ALL_DAY, POS, CENTS),
+    Trade("groceries", 0.24, 27, 0.60, ALL_DAY, POS, CENTS),
     Trade("restaurants", 0.09, 32, 0.50, EVENING, POS, TENTHS),
     Trade("fast_food", 0.08, 11, 0.35, LUNCH, POS, TENTHS),
     Trade("cafes", 0.09, 5.2, 0.30, MORNING, POS, TENTHS),
     Trade("transit", 0.08, 3.4, 0.30, COMMUTE, APP, TENTHS),
-    Trade("fuel", 0.05, 52, 0.40, ALL_DAY, POS, CENTS),
+    Trade("fuel", 0.05, 52, 0.35, ALL_DAY, POS, CENTS),
     Trade("pharmacy", 0.04, 16, 0.60, SHOPS, POS, CENTS),
     Trade("clothing", 0.05, 48, 0.60, SHOPS, POS, NINES),
     Trade("home", 0.025, 70, 0.75, SHOPS, POS, NINES),
