@@ -5,6 +5,7 @@ often cannot enter the project's folder (a root home has mode 0700). Permissions
 ours are never widened: the data then lies under STATE instead, and `db status` says so.
 """
 
+import contextlib
 import grp
 import hashlib
 import os
@@ -20,6 +21,7 @@ from anomaly_server.embedded_postgres.errors import EmbeddedPostgresError, say
 
 ACCOUNT_NAME = "anomaly-postgres"
 STATE = Path("/var/lib/anomaly-server")
+ELSEWHERE = "the-data-are-elsewhere.txt"
 INSTEAD = "or set EMBEDDED_POSTGRES_DIR to a folder of your own, or DATABASE_URL to a PostgreSQL server."
 
 
@@ -107,6 +109,8 @@ def choose(configured: Path) -> Place:
     account = dedicated_account()
     home = configured if reachable(configured, account) else elsewhere(configured)
     _make_home_for(account, home)
+    if home != configured:
+        _leave_word(configured, home)
     return Place(home, account)
 
 
@@ -204,6 +208,16 @@ def _make_home_for(account: Account, home: Path) -> None:
         raise EmbeddedPostgresError(
             f"The account {account.name} ({_groups(account)}), which runs PostgreSQL for root, may not enter {home}: "
             f"open it (chmod o+x), {INSTEAD}"
+        )
+
+
+def _leave_word(configured: Path, home: Path) -> None:
+    """Say, where people look for the data, where they are."""
+    # Where even root may not write, `db status` still says it.
+    with contextlib.suppress(OSError):
+        configured.mkdir(parents=True, exist_ok=True)
+        (configured / ELSEWHERE).write_text(
+            f"The data are in {home}: the account {ACCOUNT_NAME}, which runs PostgreSQL for root, may not enter here.\n"
         )
 
 

@@ -159,7 +159,8 @@ def _await_unlisted(place: Place) -> psutil.Process | None:
         if time.monotonic() > until:
             raise EmbeddedPostgresError(
                 f"PostgreSQL (process {unlisted.pid}) runs on {place.data}, but postmaster.pid there does not name "
-                f"it: it is another container's, or the file was deleted. Stop it there, or by `kill -INT {unlisted.pid}`."
+                "it: it is another container's, or the file was deleted. "
+                f"Stop it there, or with `kill -INT {unlisted.pid}`."
             )
         time.sleep(0.02)
     return None

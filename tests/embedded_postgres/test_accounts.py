@@ -128,7 +128,8 @@ def test_root_opens_no_folder_but_keeps_the_data_elsewhere(
         assert found.place.home == place.elsewhere(configured)
         assert place.existing(configured) == found.place
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
-        assert list(closed.iterdir()) == []
+        assert [path.name for path in configured.iterdir()] == [place.ELSEWHERE]
+        assert str(found.place.home) in (configured / place.ELSEWHERE).read_text()
         assert found.process.uids().real not in (0, os.geteuid())
     finally:
         server.stop(configured)
