@@ -48,6 +48,16 @@ check: dev
 coverage: dev
 	$(PY) -m pytest --cov --cov-report=term-missing:skip-covered
 
+# More kills than make test does; FAULT_KILLS and FAULT_SEED of the environment say how many and when.
+faults: dev
+	FAULT_KILLS=$${FAULT_KILLS:-500} $(PY) -m pytest tests/faults
+
+screenshots: dev
+	$(PY) -m tests.browser.screenshots docs/screenshots
+
+faults: dev
+	FAULT_KILLS=200 $(PY) -m pytest tests/faults
+
 lock: dev
 	for name in requirements requirements-dev requirements-bench; do \
 	    $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(LOCK) \
