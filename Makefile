@@ -55,9 +55,6 @@ faults: dev
 screenshots: dev
 	$(PY) -m tests.browser.screenshots docs/screenshots
 
-faults: dev
-	FAULT_KILLS=200 $(PY) -m pytest tests/faults
-
 lock: dev
 	for name in requirements requirements-dev requirements-bench; do \
 	    $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(LOCK) \
