@@ -312,6 +312,13 @@ def test_labels_that_cannot_be_written_stop_the_load_before_the_first_row(tmp_pa
     assert not Transaction.objects.exists()
 
 
+def test_labels_are_written_in_place_and_replace_no_link(tmp_path: Path, small: Made) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "labels.csv")
+    job = demo.DemoJob(small, "demo data", "00" * 32, tmp_path / "link")
+    assert job.write_labels() == len(labels_at(tmp_path / "labels.csv"))
+    assert (tmp_path / "link").is_symlink()
+
+
 def test_a_day_that_is_none_is_wrong_use() -> None:
     with pytest.raises(CommandError, match="a day such as"):
         call_command("load_data", "--demo", "--end=yesterday", stdout=io.StringIO())

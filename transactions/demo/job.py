@@ -54,12 +54,12 @@ class DemoJob:
     def write_labels(self) -> int:
         """Write the label file and say how many labels it has. Raises LoadFailed."""
         labels = list(self.made.labels())
-        beside = self.labels_path.with_name(f"{self.labels_path.name}.new")
         try:
-            beside.parent.mkdir(parents=True, exist_ok=True)
-            with beside.open("w", newline="", encoding="utf-8") as file:
+            self.labels_path.parent.mkdir(parents=True, exist_ok=True)
+            # In place: renaming another file to it would replace a link, or a device such as /dev/null. What a
+            # kill cuts short, the next run writes again.
+            with self.labels_path.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerows([("transaction_id", "kind"), *labels])
-            beside.replace(self.labels_path)
         except OSError as error:
             raise LoadFailed(f"The labels cannot be written to {self.labels_path}: {error.strerror}.") from error
         return len(labels)
