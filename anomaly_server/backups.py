@@ -23,8 +23,9 @@ def backup(connection: DatabaseWrapper, target: Path, *, force: bool = False) ->
 
     The file takes its name only when it is complete, so a killed backup leaves nothing that looks like one.
     """
-    if target.is_dir():
-        raise BackupError(f"{target} is a folder: give the name of a file in it.")
+    if target.exists() and not target.is_file():
+        # Taking its place would end a device such as /dev/null for everybody.
+        raise BackupError(f"{target} is no ordinary file: give the name of one.")
     if target.exists() and not force:
         raise BackupError(f"{target} exists: give another name, or --force to replace it.")
     half = target.with_name(f"{target.name}.{secrets.token_hex(4)}.unfinished")

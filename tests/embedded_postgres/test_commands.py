@@ -169,6 +169,13 @@ def test_a_backup_replaces_no_file_unless_told_to(manage: Managers, installed: P
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_a_backup_takes_no_folders_or_devices_place(manage: Managers, installed: Path, empty: Path) -> None:
+    for target in (empty.parent, "/dev/null", "."):
+        done = manage(installed, "db", "backup", target, "--force")
+        assert (done.returncode, "no ordinary file" in done.stderr) == (1, True)
+    assert Path("/dev/null").is_char_device()
+
+
 def test_a_restore_that_fails_changes_nothing(manage: Managers, installed: Path, empty: Path) -> None:
     file = empty.parent / "backup"
     assert manage(installed, "db", "backup", file).returncode == 0
