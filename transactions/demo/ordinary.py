@@ -4,12 +4,10 @@ import numpy as np
 
 from transactions.demo.merchants import NET
 from transactions.demo.payments import Payments, World, join, pay
-from transactions.demo.people import HOURS, seconds_of_day
+from transactions.demo.people import HOURS, People, seconds_of_day
 from transactions.demo.period import DAY, Bools, Ints, choose, curve
 from transactions.demo.vocabulary import BILLS, COMPLETED, FAILED, MONTHLY, RHYTHMS, TRADE, TRADES
 
-MONTH = 30.44
-MOST_BILLS = 8
 # Bills fall on days 1 to 28, which every month has.
 LAST_DUE = 28
 
@@ -74,21 +72,27 @@ def _merchant(rng: np.random.Generator, world: World, user: Ints, day: Ints) -> 
 def _bills(rng: np.random.Generator, world: World) -> Payments:
     """The same amount to the same merchant every month, at the hour when that merchant sends its bills."""
     people, merchants, period = world.people, world.merchants, world.period
-    usual = np.array([one.bills for one in RHYTHMS])[people.rhythm]
-    count = np.minimum(rng.poisson(usual), MOST_BILLS)
-    user = np.repeat(np.arange(len(people)), count)
-    trade = np.array([TRADE[name] for name in BILLS])[rng.integers(0, len(BILLS), len(user))]
+    user, trade = _contracts(rng, people)
     pool = np.where(trade == TRADE["streaming"], NET, people.country[user])
     merchant = merchants.of_trade(pool, trade, rng.random(len(user)))
     contract = pay(rng, world, user, np.full(len(user), period.start), merchant)
     due = rng.integers(1, LAST_DUE + 1, len(user))
-    hour = 3 + merchant * 7 % 7
+    hour = 4 + merchant % 7
     place, day = _monthly(world, due)
     at = period.instants(people.home[user[place]], day, hour[place] * 3600 + rng.integers(0, 1800, len(place)))
     bills = pay(rng, world, user[place], at, merchant[place])
     bills = bills.but(minor=contract.minor[place], currency=contract.currency[place])
     present = (day >= people.joined[bills.user]) & (day < people.left[bills.user])
     return bills.take(present)
+
+
+def _contracts(rng: np.random.Generator, people: People) -> tuple[Ints, Ints]:
+    """User and trade of every contract. Nobody has two of a kind, and most pay the rent in another way."""
+    count = rng.poisson(np.array([one.bills for one in RHYTHMS])[people.rhythm])
+    wish = rng.random((len(people), len(BILLS)))
+    wish[:, BILLS.index("housing")] += rng.random(len(people)) < 0.7
+    user, place = np.nonzero(np.argsort(np.argsort(wish, axis=1), axis=1) < count[:, None])
+    return user, np.array([TRADE[name] for name in BILLS])[place]
 
 
 def _monthly(world: World, due: Ints) -> tuple[Ints, Ints]:
