@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from json.encoder import encode_basestring
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -126,15 +126,6 @@ def check(raw: Mapping[str, object], *, now: datetime) -> Row:
     except _Refused:
         pass
     raise BadRow(_problems(raw, now))
-
-
-def from_json(text: bytes | str, *, now: datetime) -> Row:
-    """The row that a JSON text stands for; a text that is not strict JSON is a problem of the whole row."""
-    try:
-        raw = loads(text)
-    except BadJson as bad:
-        raise BadRow([Problem("", bad.code, bad.detail)]) from None
-    return check(cast("Mapping[str, object]", raw), now=now)
 
 
 def _problems(raw: Mapping[str, object], now: datetime) -> list[Problem]:

@@ -11,9 +11,11 @@ A text that is not strict JSON is a problem of the whole row (field "") where th
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from transactions.rows import FIELDS
+from transactions.rows import FIELDS, BadRow, Problem, Row, check
+from transactions.strict_json import BadJson, loads
 
 USER = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b"
 Problems = tuple[tuple[str, str], ...]
@@ -38,6 +40,15 @@ class Case:
     def id(self) -> UUID:
         """The id of a good row, its own and the same in each run."""
         return UUID(self.stored["id"])
+
+
+def from_json(text: bytes | str, *, now: datetime) -> Row:
+    """The row that a JSON text stands for; a text that is not strict JSON is a problem of the whole row."""
+    try:
+        raw = loads(text)
+    except BadJson as bad:
+        raise BadRow([Problem("", bad.code, bad.detail)]) from None
+    return check(raw, now=now)
 
 
 def id_of(name: str) -> str:

@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.transactions.bad_rows import CASES, CSV_CASES
-from tests.transactions.row_cases import Case, good
+from tests.transactions.row_cases import Case, from_json, good
 from transactions.currencies import CURRENCIES
-from transactions.rows import FIELDS, BadRow, Row, check, from_json
+from transactions.rows import FIELDS, BadRow, Row, check
 from transactions.strict_json import loads
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

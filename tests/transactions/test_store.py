@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from tests.factories import RowFactory
 from tests.transactions.bad_rows import GOOD
+from tests.transactions.row_cases import from_json
 from transactions import store
 from transactions.models import Transaction
-from transactions.rows import Row, check, from_json
+from transactions.rows import Row, check
 from transactions.store import Outcome, RefusedByDatabase, Written, write
 
 CREATED, DUPLICATE = Written(Outcome.CREATED), Written(Outcome.DUPLICATE)
