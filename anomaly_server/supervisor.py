@@ -12,6 +12,8 @@ from django.conf import settings
 from anomaly_server.running import PATIENCE_S, Record
 
 POLL_S = 0.1
+# Signals within this time are one: `make` passes on the one that the whole process group got already.
+SAME_SIGNAL_S = 1.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -22,12 +24,15 @@ class Supervisor:
         self.record = record
         self.programs: dict[str, subprocess.Popen[bytes]] = {}
         self.signals = 0
+        self.first_signal = 0.0
         for number in SIGNALS:
             signal.signal(number, self.take_signal)
 
     def take_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.signals += 1
-        if self.signals > 1:
+        if self.signals == 1:
+            self.first_signal = time.monotonic()
+        elif time.monotonic() > self.first_signal + SAME_SIGNAL_S:
             self.each("kill")
 
     def start(self, name: str, command: list[str], **environment: str) -> subprocess.Popen[bytes]:

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -13,25 +14,34 @@ from anomaly_server import running, supervisor
 from anomaly_server.management.commands.up import free_port
 from tests.anomaly_server.programs import ROOT, started, wait_until
 
-# Runs two programs and says what `watch` said. Arguments: the record, then the two programs.
+# Runs two programs and says what `watch` said. Arguments: the record, the two programs, the patience.
 SUPERVISE = """
 import pathlib, sys, django
 from anomaly_server import running, supervisor
-supervisor.PATIENCE_S = 2
+supervisor.PATIENCE_S = float(sys.argv[4])
 with running.claimed(pathlib.Path(sys.argv[1])) as record:
     both = supervisor.Supervisor(record)
-    for name, code in zip(("one", "two"), sys.argv[2:], strict=True):
+    for name, code in zip(("one", "two"), sys.argv[2:4], strict=True):
         both.start(name, [sys.executable, "-c", code])
     said = both.watch(is_ready=lambda: True, when_ready=lambda: print("ready", flush=True))
     both.stop()
     print(said, flush=True)
 """
 LONG = "import time; time.sleep(60)"
+SLOW = """
+import signal, time
+ends = []
+signal.signal(signal.SIGTERM, lambda *_: ends.append(time.monotonic() + 1.6))
+print("slow is ready", flush=True)
+while not ends or time.monotonic() < ends[0]:
+    time.sleep(0.05)
+print("ended in its own time", flush=True)
+"""
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 
 
-def supervise(folder: Path, one: str, two: str) -> tuple[str, ...]:
-    return (sys.executable, "-c", SUPERVISE, str(folder / "run.json"), one, two)
+def supervise(folder: Path, one: str, two: str, *, patience_s: float = 3) -> tuple[str, ...]:
+    return (sys.executable, "-c", SUPERVISE, str(folder / "run.json"), one, two, str(patience_s))
 
 
 def of_settings() -> dict[str, str]:
@@ -56,6 +66,27 @@ def test_a_signal_ends_both(tmp_path: Path, number: int) -> None:
         assert program.wait(timeout=20) == 0
     assert log.read_text().endswith("None\n")
     assert not any(child.is_running() for child in children)
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with started(*supervise(tmp_path, LONG, SLOW), log=log, **of_settings()) as program:
+        wait_until(lambda: "slow is ready" in log.read_text())
+        program.terminate()
+        program.terminate()
+        assert program.wait(timeout=20) == 0
+    assert "ended in its own time" in log.read_text()
+
+
+def test_a_second_signal_later_kills(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with started(*supervise(tmp_path, LONG, SLOW, patience_s=60), log=log, **of_settings()) as program:
+        wait_until(lambda: "slow is ready" in log.read_text())
+        program.terminate()
+        time.sleep(supervisor.SAME_SIGNAL_S + 0.2)
+        program.terminate()
+        assert program.wait(timeout=20) == 0
+    assert "ended in its own time" not in log.read_text()
 
 
 def test_one_that_does_not_listen_is_killed_in_the_end(tmp_path: Path) -> None:

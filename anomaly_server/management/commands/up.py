@@ -16,7 +16,7 @@ from anomaly_server.supervisor import Supervisor
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "anomaly_server/gunicorn.py", "anomaly_server.wsgi"]
 PORTS_TRIED = 50
-FIRST_PAGE = "/api/v1/anomalies/?limit=3"
+FIRST_PAGE = "/api/v1/anomalies/?ordering=score&limit=3"
 
 
 class Command(BaseCommand):
