@@ -1,6 +1,7 @@
 """What a page may load and run. Strict everywhere; under /admin/ only what django-unfold cannot do without."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -23,6 +24,11 @@ POLICY: dict[str, Any] = {
 ADMIN_NEEDS = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 
 
+@cache
+def admin_prefix() -> str:
+    return reverse("admin:index")
+
+
 class AdminPolicy:
     """Relaxes the policy for pages under /admin/; stands after CSPMiddleware, which writes the header."""
 
@@ -31,6 +37,6 @@ class AdminPolicy:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if request.path.startswith(reverse("admin:index")):
+        if request.path.startswith(admin_prefix()):
             response._csp_update = ADMIN_NEEDS  # type: ignore[attr-defined]
         return response

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 WIDTH = 600.0
 HEIGHT = 150.0
-# Room for the numbers on the left and the dates below.
+# Room for the numbers on the left, the dates below, and half of the last date.
 LEFT = 34.0
+RIGHT = 12.0
 BELOW = 18.0
 ABOVE = 8.0
 BAR_SHARE = 0.72
@@ -75,7 +76,7 @@ def chart(
     """Stacked columns of `counts[day][name]`, a day each; `limit` is drawn across where it fits the scale."""
     totals = [sum(counts.get(day, {}).values()) for day in days]
     top = rounded_up(max(totals, default=0))
-    slot = (WIDTH - LEFT) / len(days)
+    slot = (WIDTH - LEFT - RIGHT) / len(days)
     columns = [
         _column(day, counts.get(day, {}), names, x=LEFT + slot * place, slot=slot, top=top)
         for place, day in enumerate(days)

@@ -182,7 +182,7 @@ class VerdictAdmin(IdSearch, ReadOnlyAdmin):
 
 @admin.register(Reference)
 class ReferenceAdmin(ReadOnlyAdmin):
-    list_display = ("until", "since", "rows_", "created_at")
+    list_display = ("until_", "since_", "rows_", "created")
     ordering = ("-until",)
     fields = ("id", "since", "until", "rows", "created_at")
     empty_title = _("No reference yet")
@@ -196,6 +196,18 @@ class ReferenceAdmin(ReadOnlyAdmin):
         rows: Rows = super().get_queryset(request).defer("payload")
         return rows
 
+    @admin.display(description=_("until (UTC)"))
+    def until_(self, reference: Reference) -> str:
+        return show.moment(reference.until)
+
+    @admin.display(description=_("since (UTC)"))
+    def since_(self, reference: Reference) -> str:
+        return show.moment(reference.since)
+
+    @admin.display(description=_("made (UTC)"))
+    def created(self, reference: Reference) -> str:
+        return show.moment(reference.created_at)
+
     @admin.display(description=_("transactions seen"))
     def rows_(self, reference: Reference) -> str:
         return format_html('<span class="number">{}</span>', show.whole(reference.rows))
@@ -203,13 +215,21 @@ class ReferenceAdmin(ReadOnlyAdmin):
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
-    list_display = ("name", "state", "created_at")
+    list_display = ("name", "state", "created")
     ordering = ("-created_at",)
+
+    @admin.display(description=_("made (UTC)"))
+    def created(self, version: ModelVersion) -> str:
+        return show.moment(version.created_at)
 
 
 @admin.register(PendingScore)
 class PendingScoreAdmin(ReadOnlyAdmin):
-    list_display = ("user_id", "since")
+    list_display = ("user_id", "since_")
     ordering = ("user_id",)
     empty_title = _("Nobody waits")
     empty_hint = _("Every stored transaction that can have a score has one.")
+
+    @admin.display(description=_("rows from (UTC)"))
+    def since_(self, pending: PendingScore) -> str:
+        return show.moment(pending.since)

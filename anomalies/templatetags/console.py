@@ -5,6 +5,7 @@ from typing import Any
 
 from django import template
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from anomalies import show
@@ -12,6 +13,8 @@ from anomalies.sentences import sentence as written
 from anomalies.titles import title
 
 register = template.Library()
+
+SMALLEST_TOLD = 0.01
 
 register.filter("level", show.level)
 register.filter("moment", show.moment)
@@ -30,18 +33,24 @@ def whole(value: float | None) -> str:
 
 @register.filter
 def counted(value: tuple[int, bool]) -> str:
-    """A count and whether it is exact: “1,234” or “about 1,234,000”, an estimate to three digits."""
+    """A count and whether it is exact: “1,234” or “≈ 1,230,000”, an estimate to three digits."""
     rows, is_exact = value
     if is_exact:
         return show.whole(rows)
     digits = max(0, len(str(rows)) - 3)
-    return _("about %(rows)s") % {"rows": show.whole(round(rows, -digits))}
+    return f"≈\N{NO-BREAK SPACE}{show.whole(round(rows, -digits))}"
 
 
 @register.filter
 def sentence(reason: Mapping[str, Any], currency: str) -> str:
     """A reason as a sentence; a template escapes it, since merchants and the like may be in it."""
     return written(reason, currency)
+
+
+@register.filter
+def evidence(contribution: float) -> str:
+    """A contribution to two decimals; a tiny one is not told as nothing."""
+    return number_format(contribution, decimal_pos=2) if contribution >= SMALLEST_TOLD else _("under 0.01")
 
 
 @register.filter

@@ -71,8 +71,8 @@ def test_a_span_is_told_in_the_unit_that_fits(span, text):
 
 def test_an_estimate_says_so_and_has_three_digits():
     assert console.counted((1_234, True)) == "1,234"
-    assert console.counted((1_234_567, False)) == "about 1,230,000"
-    assert console.counted((7, False)) == "about 7"
+    assert console.counted((1_234_567, False)) == "≈\N{NO-BREAK SPACE}1,230,000"
+    assert console.counted((7, False)) == "≈\N{NO-BREAK SPACE}7"
 
 
 def test_every_kind_of_evidence_has_a_name():
