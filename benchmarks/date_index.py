@@ -3,8 +3,9 @@
     python -m benchmarks.date_index [--rows 1000000] [--more 100000] [--repeats 5]
 
 Each variant is built on the same table; rows are then added in the order of time (as payments happen) and
-spread over the year (as a late file is loaded), and pages of all users are read. Works in a schema of its
-own in the configured database, and drops it.
+spread over the year (as a late file is loaded), and pages of all users are read. Prints the quickest of the
+interleaved runs: what else the machine does only ever adds. Works in a schema of its own in the configured
+database, and drops it; needs the right to CHECKPOINT.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from statistics import median
 
 import django
 
@@ -70,18 +70,28 @@ def timed_ms(work: Callable[[], object]) -> float:
 
 
 def measure(variant: str, more: int) -> dict[str, float]:
-    """Figures of one variant; everything it did is rolled back."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(VARIANTS[variant])
+    """Figures of one variant, on the table as it was filled: what is added is rolled back."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP INDEX IF EXISTS ix_date; {VARIANTS[variant]}")
+        cursor.execute("VACUUM transactions")
         for read in READS.values():
             read()
         figures = {name: timed_ms(read) for name, read in READS.items()}
         cursor.execute("SELECT coalesce(pg_relation_size(to_regclass('ix_date')), 0) / 1024.0 ^ 2")
         figures["MiB"] = float(cursor.fetchone()[0])
-        figures["add in order"] = timed_ms(lambda: cursor.execute(IN_ORDER, {"more": more}))
-        figures["add spread"] = timed_ms(lambda: cursor.execute(SPREAD, {"more": more}))
-        transaction.set_rollback(True)
+        figures["add in order"] = added_ms(IN_ORDER, more)
+        figures["add spread"] = added_ms(SPREAD, more)
     return figures
+
+
+def added_ms(statement: str, more: int) -> float:
+    """How long it takes to add rows, once everything before is on disk."""
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
+        with transaction.atomic():
+            taken = timed_ms(lambda: cursor.execute(statement, {"more": more}))
+            transaction.set_rollback(True)
+    return taken
 
 
 def main() -> None:
@@ -95,7 +105,6 @@ def main() -> None:
         fill(options.rows)
         with connection.cursor() as cursor:
             cursor.execute("DROP INDEX ix_transaction_date")
-            cursor.execute("VACUUM transactions")
         for _ in range(options.repeats):
             for variant in VARIANTS:
                 found[variant].append(measure(variant, options.more))
@@ -103,7 +112,7 @@ def main() -> None:
     print("| index | " + " | ".join(f"{name}, ms" if name != "MiB" else name for name in names) + " |")
     print("|---" * (len(names) + 1) + "|")
     for variant, runs in found.items():
-        print(f"| {variant} | " + " | ".join(f"{median(run[name] for run in runs):,.2f}" for name in names) + " |")
+        print(f"| {variant} | " + " | ".join(f"{min(run[name] for run in runs):,.2f}" for name in names) + " |")
 
 
 if __name__ == "__main__":
