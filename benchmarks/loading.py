@@ -94,7 +94,7 @@ def steps(job: FileJob) -> None:
     """One after the other, in this process; in a load reading to checking goes on while PostgreSQL stores."""
     assert job.binding
     read = records.read(job.source, delimiter=job.delimiter)
-    shaper, now = Shaper(job.binding, is_csv=job.source.format == "csv"), timezone.now()
+    shaper, now = Shaper(job.binding), timezone.now()
     gc.disable()
     print("Processor time of this process:")
     found = told("read", SAMPLE, lambda: list(islice(read, SAMPLE)))

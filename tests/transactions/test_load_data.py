@@ -26,7 +26,7 @@ from tests.transactions.loads import (
     uuid_of,
     write,
 )
-from transactions.loading import chunks
+from transactions.loading import chunks, records
 from transactions.loading.shape import identifier
 from transactions.models import Load, Transaction
 
@@ -342,3 +342,23 @@ def test_a_dry_run_tells_the_same_and_stores_nothing(tmp_path: Path, kind: str, 
     real = load(path)
     assert counts(rehearsed) == counts(real) == (2, 3, 3, 1)
     assert rehearsed["files"][0]["reasons"] == real["files"][0]["reasons"]
+
+
+def test_keys_that_only_later_rows_of_ndjson_have_are_taken(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(records, "SAMPLE", 1)
+    values = dict(zip(HEADER.split(",")[1:-1], row(1).split(",")[1:-1], strict=True))
+    later = {"id": uuid_of(2), "meta_data": {"a": 1}, "b": 2}
+    told = load(
+        write(tmp_path / "rows.ndjson", json.dumps(values), json.dumps({**values, **later})), "--set=meta_data.c=3"
+    )
+    assert counts(told) == (2, 0, 0, 0)
+    assert Transaction.objects.get(id=uuid_of(2)).meta_data == {"a": 1, "b": 2, "c": "3"}
+
+
+def test_a_later_key_that_a_constant_would_hide_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(records, "SAMPLE", 1)
+    values = dict(zip(HEADER.split(",")[:-1], row(1).split(",")[:-1], strict=True))
+    lines = [json.dumps(values), json.dumps({**values, "id": uuid_of(2), "c": 2})]
+    told = load(write(tmp_path / "rows.ndjson", *lines), "--set=meta_data.c=3")
+    assert counts(told) == (1, 0, 0, 1)
+    assert told["files"][0]["reasons"] == {"meta_data: duplicate_key": 1}

@@ -39,11 +39,12 @@ class FileJob:
         self.name, self.size = self.source.name, self.source.size
         records = read(self.source, delimiter=self.delimiter)
         records.close()
-        self.binding = Binding(self.shape, records.columns, name=self.name)
+        is_csv = self.source.format == "csv"
+        self.binding = Binding(self.shape, records.columns, name=self.name, is_csv=is_csv)
         self.rejects = RejectFile(
             _reject_places(self.source, self.rejects_at),
             records.columns,
-            self.source.format == "csv",
+            is_csv,
             records.delimiter,
             self.source.encoding,
         )
@@ -57,7 +58,7 @@ class FileJob:
         try:
             if position:
                 records.seek(position, line)
-            yield from cut(records, Shaper(self.binding, is_csv=self.source.format == "csv"), max_rejects=max_rejects)
+            yield from cut(records, Shaper(self.binding), max_rejects=max_rejects)
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             raise LoadFailed(f"{self.name} could be read before, and now no more: {error}.") from error
         finally:

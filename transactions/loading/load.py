@@ -157,6 +157,7 @@ def _load(
 
 def _in_turn(job: Job, position: int, line: int, max_rejects: int | None) -> Generator[Chunk]:
     """The chunks, without Python's search for cyclic garbage: it takes half of the time and finds next to none."""
+    was_on = gc.isenabled()
     gc.disable()
     try:
         with closing(ahead(job.chunks(position, line, max_rejects))) as chunks:
@@ -165,7 +166,8 @@ def _in_turn(job: Job, position: int, line: int, max_rejects: int | None) -> Gen
                 if not number % COLLECT_AFTER_CHUNKS:
                     gc.collect()
     finally:
-        gc.enable()
+        if was_on:
+            gc.enable()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from transactions.loading.records import REJECT_COLUMNS, REJECT_LINE, Record
 from transactions.rows import FIELDS, BadRow, Problem
 
 REQUIRED = ("user_id", "amount", "currency", "txn_date", "status")
+OPTIONAL = ("id", "meta_data")
 # The key under which `meta_data` keeps an identifier that was no UUID.
 ORIGINAL = {"id": "original_id", "user_id": "original_user_id"}
 # Names the ids of rows that bring none, where no --namespace is given.
@@ -44,8 +45,8 @@ def _namespace(name: str) -> uuid_utils.UUID:
 class Binding:
     """A shape bound to the columns of one file. Raises LoadFailed (usage) where the two do not fit."""
 
-    def __init__(self, shape: Shape, columns: Sequence[str], *, name: str) -> None:
-        self.shape, self.name = shape, name
+    def __init__(self, shape: Shape, columns: Sequence[str], *, name: str, is_csv: bool) -> None:
+        self.shape, self.name, self.is_csv = shape, name, is_csv
         self.columns = list(columns)
         self.there = [column for column in columns if column not in REJECT_COLUMNS]
         self.fixed = {key: value for key, value in shape.constants.items() if not key.startswith(META)}
@@ -62,7 +63,9 @@ class Binding:
         for field, column in mapped.items():
             if column and column not in known:
                 raise self._no_column(column, f"--map {field}={column}")
-        own = {field: field for field in FIELDS if field in known and field not in mapped}
+        # An NDJSON file's first rows need not show all its keys.
+        unseen = [] if self.is_csv else [field for field in OPTIONAL if field not in self.fixed]
+        own = {field: field for field in FIELDS if field in [*known, *unseen] and field not in mapped}
         return own | {field: column for field, column in mapped.items() if column}
 
     def _meta(self) -> list[tuple[str, str]]:
@@ -102,8 +105,8 @@ class Binding:
 class Shaper:
     """Makes raw rows of the records of one file. `of` raises BadRow where a record has no shape at all."""
 
-    def __init__(self, binding: Binding, *, is_csv: bool) -> None:
-        shape = binding.shape
+    def __init__(self, binding: Binding) -> None:
+        shape, is_csv = binding.shape, binding.is_csv
         at = {column: number for number, column in enumerate(binding.columns)}
         self.of: Callable[[Record], Raw] = self._of_cells if is_csv else self._of_object
         self.content_of: Callable[[Record], str] = self._cells_text if is_csv else self._object_text
@@ -116,6 +119,8 @@ class Shaper:
         self.line_at = at.get(REJECT_LINE)
         self.taken = {*REJECT_COLUMNS, *binding.fields.values(), *(column for _, column in shape.meta)}
         self.rest = shape.rest
+        originals = ORIGINAL.values() if shape.namespace else ()
+        self.reserved = {*binding.fixed_meta, *originals, *(key for key, _ in shape.meta)}
         self.fixed, self.fixed_meta = binding.fixed, binding.fixed_meta
         zone = times.zone(shape.timezone)
         self.with_offset = times.with_offset(zone) if zone else None
@@ -133,7 +138,10 @@ class Shaper:
         values = {field: content[column] for field, column in self.fields if content.get(column) is not None}
         meta = {key: content[column] for key, column in self.meta if column in content}
         if self.rest:
-            meta |= {key: value for key, value in content.items() if key not in self.taken}
+            further = {key: value for key, value in content.items() if key not in self.taken}
+            if not self.reserved.isdisjoint(further):
+                raise _twice(next(iter(self.reserved & further.keys())))
+            meta |= further
         return self._finished(record, values, meta)
 
     def _finished(self, record: Record, values: Raw, meta: Raw) -> Raw:
@@ -190,6 +198,10 @@ def _merged(given: object, meta: Raw) -> object:
         return given
     for key in given.keys() & meta.keys():
         if given[key] != meta[key]:
-            detail = f"meta_data and a column both say what {ascii(key)[:40]} is: rename the column with --meta."
-            raise BadRow([Problem("meta_data", "duplicate_key", detail)])
+            raise _twice(key)
     return {**given, **meta}
+
+
+def _twice(key: str) -> BadRow:
+    detail = f"Two sources say what {ascii(key)[:40]} in meta_data is: rename one with --meta OTHER=COLUMN."
+    return BadRow([Problem("meta_data", "duplicate_key", detail)])

@@ -78,6 +78,8 @@ class Command(BaseCommand):
                 _Run(options, summary, self.stderr.write, should_stop).all()
         except LoadFailed as failed:
             failure = failed
+        except KeyboardInterrupt:
+            failure = LoadFailed("Interrupted within a chunk, which was taken back. Run the same command to go on.")
         summary.seconds = time.monotonic() - began
         self._tell(summary, failure, as_json=options["json"])
         if failure:
