@@ -44,16 +44,17 @@ class EstimatedPaginator(Paginator):  # type: ignore[type-arg]
     """
 
     @cached_property
-    def _counted(self) -> tuple[int, bool]:
+    def counted(self) -> tuple[int, bool]:
+        """How many rows, and whether that is exact."""
         return counted_rows(self.object_list)  # type: ignore[arg-type]
 
     @cached_property
     def count(self) -> int:
-        return self._counted[0]
+        return self.counted[0]
 
     @property
     def is_exact(self) -> bool:
-        return self._counted[1]
+        return self.counted[1]
 
     @cached_property
     def num_pages(self) -> int:

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from anomalies import estimates
 from anomalies.admin import dashboard
 from anomalies.models import Case, PendingScore, Verdict
 from anomalies.record import record
@@ -402,6 +403,16 @@ class TestDashboard:
             AnomalyFactory(case=CaseFactory(), transaction__txn_date=START + number * DAY, reasons=[LARGE])
         with django_assert_max_num_queries(18):
             client.get(reverse("admin:index"))
+
+    def test_transactions_are_estimated_where_counting_them_would_cost(
+        self, client, monkeypatch, django_assert_max_num_queries
+    ):
+        TransactionFactory()
+        monkeypatch.setattr(estimates, "COUNTING_COST", 0.0)
+        with django_assert_max_num_queries(18) as captured:
+            client.get(reverse("admin:index"))
+        about = [query["sql"] for query in captured.captured_queries if '"transactions"' in query["sql"]]
+        assert [sql.split()[0] for sql in about] == ["EXPLAIN"]
 
     def test_who_may_not_see_cases_sees_no_figures(self):
         nobody = Client()
