@@ -9,6 +9,24 @@ from anomalies.findings import BUILT_IN_MODEL, Finding, Scored
 from anomalies.models import Reference
 from tests.factories import START, ReferenceFactory
 
+# A reason as scoring writes it: 910 where 50 is usual.
+LARGE = {
+    "code": "amount_over_median",
+    "group": "amount",
+    "contribution": 2.5,
+    "observed": 910.0,
+    "expected": 50.0,
+    "values": {
+        "amount": 910.0,
+        "median": 50.0,
+        "deviation": 4.0,
+        "payments": 50.0,
+        "ratio": 18.2,
+        "times": 9.1,
+        "last": 50.0,
+    },
+}
+
 
 def reference() -> Reference:
     return Reference.objects.first() or ReferenceFactory()
