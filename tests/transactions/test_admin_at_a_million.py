@@ -107,8 +107,6 @@ def test_the_page_of_one_transaction_reads_its_row_by_its_key(admin_client: Clie
 
 
 def test_the_count_of_everything_is_an_estimate(admin_client: Client) -> None:
-    text = admin_client.get(LIST).content.decode()
-    assert "about" in text
     paginator = admin_client.get(LIST).context["cl"].paginator
     assert paginator.is_exact is False
     assert 900_000 < paginator.count < 1_100_000
