@@ -232,12 +232,14 @@ def test_writers_who_meet_at_one_user_make_one_case_and_lose_nothing():
     assert not Anomaly.objects.filter(case=None).exists()
 
 
+@pytest.mark.parametrize("closes_first", [True, False])
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_case_closed_while_an_alert_arrives_holds_it_or_a_new_one_does():
-    """The alert waits for the closing analyst's lock, finds the case closed, and opens another."""
+def test_an_alert_that_meets_a_closing_analyst_opens_a_new_case(closes_first):
+    """The alert waits for the analyst's lock, before opening a case or before joining the one it saw."""
     with transaction.atomic():
         record([finding(user=USER, score=80.0)], threshold=60.0)
     old = Case.objects.get()
+    analyst = AnalystFactory()
     errors: list[BaseException] = []
 
     def arrive() -> None:
@@ -251,10 +253,14 @@ def test_a_case_closed_while_an_alert_arrives_holds_it_or_a_new_one_does():
 
     alert = threading.Thread(target=arrive)
     with transaction.atomic():
-        cases.close(old.pk, outcome="fraud", by=AnalystFactory())
+        Case.objects.select_for_update().get(pk=old.pk)
+        if closes_first:
+            cases.close(old.pk, outcome="fraud", by=analyst)
         alert.start()
         alert.join(timeout=0.3)
         assert alert.is_alive()
+        if not closes_first:
+            cases.close(old.pk, outcome="fraud", by=analyst)
     alert.join()
     assert errors == []
     new = Case.objects.get(state="open")
