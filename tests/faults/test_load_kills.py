@@ -148,6 +148,24 @@ def test_the_table_equals_the_file_however_often_the_load_is_killed(
     assert killer.in_the_middle
 
 
+def test_of_two_loads_of_a_file_at_once_the_second_waits_and_adds_nothing(
+    forks: Forks, database: str, tmp_path: Path
+) -> None:
+    known = make(tmp_path / "rows.csv", 4_000, seed=1)
+    first = forks.start("load_data", known.path, *OPTIONS, rows_at_once=100)
+    until(lambda: line_of(database) > 0, "the first chunk")
+    second = forks.start("load_data", known.path, *OPTIONS, rows_at_once=100)
+    for fork in (first, second):
+        fork.end()
+        told = fork.told()
+        assert told, fork.err.read_text()
+        assert told["error"] is None
+        assert_loaded(database, known, told)
+    assert told["earlier"]["rows"] == 4_000
+    assert second.err.read_text() == f"Another run is loading {known.path}; waiting for it.\n"
+    forget(database)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_load_asked_to_stop_ends_after_its_chunk_and_goes_on_when_run_again(
     forks: Forks, database: str, tmp_path: Path, number: signal.Signals

@@ -4,12 +4,16 @@ import csv
 import gzip
 import io
 import json
+import os
+import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from tests.transactions.bad_rows import BAD, CASES, GOOD
 from tests.transactions.loads import (
@@ -335,3 +339,45 @@ def test_a_file_that_changes_meanwhile_is_told(tmp_path: Path, monkeypatch: Any)
     assert told["exit_code"] == 1
     assert "changed while it was being loaded" in told["error"]
     assert Load.objects.get().finished_at is None
+
+
+def test_what_only_the_database_refuses_is_rejected_too(tmp_path: Path, monkeypatch: Any) -> None:
+    """Our clock is fast: the database knows that the time lies too far ahead."""
+    now = timezone.now()
+    monkeypatch.setattr(chunks.timezone, "now", lambda: now + timedelta(days=2))
+    ahead = (now + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows = [row(1), row(2).replace("2026-01-02T03:04:05Z", ahead), row(3)]
+    for lines in (rows, rows[1:2]):
+        told = load(write(tmp_path / "rows.csv", HEADER, *lines))
+        assert counts(told) == (len(lines) - 1, 0, 0, 1)
+        (reject,) = csv_rejects(told)
+        assert (reject["id"], reject["reject_code"]) == (uuid_of(2), "in_the_future")
+
+
+def test_meta_data_that_is_no_object_is_refused_beside_further_columns(tmp_path: Path) -> None:
+    rows = [f"{row(number, meta_data=text)},more" for number, text in enumerate(("{", "[]", "{}"), 1)]
+    told = load(write(tmp_path / "rows.csv", f"{HEADER},further", *rows))
+    assert [reject["reject_code"] for reject in csv_rejects(told)] == ["not_json", "not_an_object"]
+    assert stored()[0]["meta_data"] == {"further": "more"}
+
+
+def test_a_named_pipe_is_read_like_standard_input(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(settings, "BASE_DIR", tmp_path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    data = gzip.compress("\n".join([HEADER, row(1), row(2, amount="x")]).encode())
+    writer = threading.Thread(target=pipe.write_bytes, args=[data])
+    writer.start()
+    told = load(pipe)
+    writer.join()
+    assert counts(told) == (1, 0, 0, 1)
+    assert told["files"][0]["reject_file"] == str(tmp_path / "var/rejects/stdin.rejects.csv")
+
+
+def test_a_second_time_is_told_in_words(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.csv", HEADER, row(1))
+    load(path)
+    out, err = io.StringIO(), io.StringIO()
+    call_command("load_data", str(path), "--no-score", stdout=out, stderr=err)
+    assert out.getvalue().endswith("Of them, 1 were done by an earlier run.\n")
+    assert err.getvalue() == f"{path} was loaded before. --again reads it anew.\n"

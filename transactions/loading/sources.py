@@ -92,8 +92,11 @@ def examine(name: str, *, kind: str = "", encoding: str = "utf-8", progress: Pro
             with open(name, "rb") as pipe:
                 source.spool = _spooled(pipe)
         _examine(source, kind, progress)
-    except (OSError, zlib.error, EOFError) as error:
-        raise LoadFailed(_unreadable(source.name, error)) from error
+    except BaseException as error:
+        source.close()
+        if isinstance(error, OSError | zlib.error | EOFError):
+            raise LoadFailed(_unreadable(source.name, error)) from error
+        raise
     return source
 
 

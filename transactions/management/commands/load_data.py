@@ -4,6 +4,7 @@ import json
 import time
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,9 +105,14 @@ class _Run:
         self, options: dict[str, Any], summary: Summary, say: Callable[[str], object], should_stop: Callable[[], bool]
     ) -> None:
         self.options, self.summary, self.say, self.should_stop = options, summary, say, should_stop
+        self.examined = ExitStack()
 
     def all(self) -> None:
         """Raises LoadFailed."""
+        with self.examined:
+            self._all()
+
+    def _all(self) -> None:
         for job in self._jobs():
             self.summary.files.append(FileSummary(job.name, Tally(), Tally()))
             unit = " rows" if self.options["demo"] else "B"
@@ -163,6 +169,7 @@ class _Run:
                     raise LoadFailed("Stopped as asked. Nothing was loaded.")
 
             source = examine(name, kind=options["format"], encoding=options["encoding"], progress=progress)
+        self.examined.callback(source.close)
         return FileJob(source, shape, options["delimiter"], options["rejects"])
 
 
