@@ -10,6 +10,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import pytest
+from django.db import OperationalError
 
 from anomalies.models import PendingScore
 from tests.transactions.loads import (
@@ -27,6 +28,7 @@ from tests.transactions.loads import (
     write,
 )
 from transactions.loading import chunks, records
+from transactions.loading import load as load_module
 from transactions.loading.shape import identifier
 from transactions.models import Load, Transaction
 
@@ -311,6 +313,27 @@ def test_a_load_goes_on_after_the_last_chunk(tmp_path: Path, monkeypatch: pytest
         assert (done["rows"], done["rejected"]) == (95, 14)
         assert [int(reject["reject_line"]) for reject in csv_rejects(done)] == [2 + 2 * n for n in range(0, 95, 7)]
     assert Transaction.objects.count() == 81
+
+
+def test_a_chunk_whose_place_cannot_be_noted_stores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "ROWS_AT_ONCE", 2)
+    path = write(tmp_path / "rows.csv", HEADER, *(row(n, amount="x" if n % 2 else "1") for n in range(10)))
+    advance, noted = load_module._advance, []
+
+    def fail_the_third_time(*arguments: Any) -> None:
+        noted.append(arguments)
+        if len(noted) == 3:
+            raise OperationalError("the server closed the connection unexpectedly")
+        advance(*arguments)
+
+    monkeypatch.setattr(load_module, "_advance", fail_the_third_time)
+    told = load(path)
+    assert told["error"].startswith("The database failed (the server closed the connection unexpectedly). 4 rows of")
+    assert counts(told) == (2, 0, 0, 2)
+    assert Transaction.objects.count() == PendingScore.objects.count() * 2 == 2
+    done = load(path)
+    assert counts(done) == (5, 0, 0, 5)
+    assert [reject["reject_line"] for reject in csv_rejects(done)] == ["3", "5", "7", "9", "11"]
 
 
 def test_users_of_new_rows_are_marked_to_be_scored(tmp_path: Path) -> None:
