@@ -1,9 +1,15 @@
 """What normal looked like, kept and found again. A stored reference is never changed."""
 
+import math
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
+
+from django.conf import settings
 
 import scoring
 from anomalies.models import Reference
@@ -18,15 +24,42 @@ class Stored:
     content: scoring.Reference
 
 
+# (id, until) of the stored references, oldest first.
+Listed = Sequence[tuple[UUID, datetime]]
+
+
+class _Known:
+    """The list of stored references as this process last read it, for settings.LIVE_CACHE_S seconds."""
+
+    def __init__(self) -> None:
+        self.read_at = -math.inf
+        self.listed: Listed = ()
+
+    def __call__(self) -> Listed:
+        now = time.monotonic()
+        if now - self.read_at >= settings.LIVE_CACHE_S:
+            # Two threads may read at once: both read the truth.
+            self.listed, self.read_at = _listed(), now
+        return self.listed
+
+
+_known = _Known()
+
+
 def in_force(at: datetime) -> Stored | None:
-    """The newest reference that ends at or before `at`, so that nothing is judged by its own future. One query."""
-    found = Reference.objects.filter(until__lte=at).order_by("-until").values_list("id", "until").first()
-    return None if found is None else _read(*found)
+    """The newest reference that ends at or before `at`, so that nothing is judged by its own future.
+
+    One that another process has just built counts some seconds later (settings.LIVE_CACHE_S), which
+    spares a live score its query: every score names the reference it used.
+    """
+    listed = _known()
+    place = bisect_right([until for _, until in listed], at)
+    return _read(*listed[place - 1]) if place else None
 
 
 def all_stored() -> list[Stored]:
     """Every reference, oldest first. One query, and one for each that this process has not seen yet."""
-    return [_read(*found) for found in Reference.objects.order_by("until").values_list("id", "until")]
+    return [_read(*found) for found in _listed()]
 
 
 def save(content: scoring.Reference, *, since: datetime, until: datetime, rows: int) -> None:
@@ -34,6 +67,10 @@ def save(content: scoring.Reference, *, since: datetime, until: datetime, rows: 
     Reference.objects.bulk_create(
         [Reference(since=since, until=until, rows=rows, payload=content.to_bytes())], ignore_conflicts=True
     )
+
+
+def _listed() -> Listed:
+    return tuple(Reference.objects.order_by("until").values_list("id", "until"))
 
 
 @lru_cache(maxsize=256)

@@ -115,6 +115,10 @@ PUBLIC_DOCS = flag("PUBLIC_DOCS", default=False)
 # Scoring: an anomaly is kept from this score on; analysts take this many new cases a day.
 ANOMALY_FLOOR = number("ANOMALY_FLOOR", default=40, low=1, high=100)
 ALERT_BUDGET = number("ALERT_BUDGET", default=100, low=1, high=1_000_000)
+# A transaction that comes in alone is scored before it is answered; false leaves it to the worker.
+LIVE_SCORING = flag("LIVE_SCORING", default=True)
+# For so many seconds a live score goes by the references and the alert threshold that its process has read.
+LIVE_CACHE_S = 5.0
 
 # The pool's size is what one process may hold open: its threads, and one more for background work.
 CONNECTION_OPTIONS: dict[str, Any] = {

@@ -5,8 +5,11 @@ Every door ends here. One row is scored at once; many are marked as pending toge
 user is marked, and the answer says why there is no score yet.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,18 +17,27 @@ import orjson
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from prometheus_client import Counter
+from psycopg.errors import QueryCanceled
 
 from anomalies import budget, pending
 from anomalies.findings import Finding, Scored, Unscored
 from anomalies.record import record
-from transactions import history, scorer, store
+from transactions import scorer, store
 from transactions.rows import Row
 from transactions.store import Outcome
 
 log = structlog.get_logger(__name__)
 
 FAILED = Unscored("failed", "Scoring did not succeed. The transaction is stored and will be scored in the background.")
+TIMED_OUT = Unscored(
+    "timed_out", "Scoring took too long. The transaction is stored and will be scored in the background."
+)
 LATER = Unscored("pending", "The transaction is stored and will be scored in the background.")
+
+# A payment does not wait longer for a statement of scoring, say for a lock that a migration holds.
+LONGEST_STATEMENT_MS = 2_000
+FAILURES = Counter("live_scoring_failures", "Transactions stored without a score because scoring failed.", ["code"])
 
 
 class Taken(NamedTuple):
@@ -55,35 +67,48 @@ def take(rows: Sequence[Row], *, score: bool = True) -> list[Taken]:
 
 def _take_one(row: Row) -> Taken:
     with transaction.atomic():
-        _wait_for_others_of(row.user_id)
-        (written,) = store.write([row])
+        written, is_late = store.write_in_turn(row)
         if written.outcome is Outcome.CONFLICT:
             return Taken(row, written.outcome, written.fields, None)
-        scored = _scored(row, is_new=written.outcome is Outcome.CREATED)
+        is_new = written.outcome is Outcome.CREATED
+        # A late row changes the scores of those after it.
+        if is_late or (is_new and not settings.LIVE_SCORING):
+            pending.mark({row.user_id: row.txn_date})
+        scored = _scored(row, is_new=is_new) if settings.LIVE_SCORING else LATER
     return Taken(row, written.outcome, written.fields, scored)
 
 
-def _wait_for_others_of(user_id: UUID) -> None:
-    """Two payments of one user at once: the second must see the first in its history."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(user_id.bytes[-8:], "big", signed=True)])
-
-
 def _scored(row: Row, *, is_new: bool) -> Scored | Unscored:
-    """The answer's score; a new row's finding is recorded, and what it changes for later rows is marked."""
+    """The answer's score; a new row's finding is recorded."""
     try:
-        # A savepoint, so that an error of the database in here leaves the stored row alone.
-        with transaction.atomic():
+        with _apart():
             scored = scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
             if is_new:
                 _record(row, scored)
-    except Exception:
-        log.exception("scoring_failed", transaction_id=str(row.id))
+    except Exception as error:
+        unscored = TIMED_OUT if isinstance(error.__cause__, QueryCanceled) else FAILED
+        FAILURES.labels(unscored.code).inc()
+        log.exception("scoring_failed", transaction_id=str(row.id), code=unscored.code)
         pending.mark({row.user_id: row.txn_date})
-        return FAILED
-    if is_new and history.has_later(row.user_id, row.txn_date, row.id):
-        pending.mark({row.user_id: row.txn_date})
+        return unscored
     return scored
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """What fails in the block is undone alone, and no statement in it takes longer than LONGEST_STATEMENT_MS.
+
+    Two round trips, where a savepoint of Django's and the limit would take four.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SAVEPOINT scoring; SET LOCAL statement_timeout = {LONGEST_STATEMENT_MS}")
+        try:
+            yield
+        except Exception:
+            cursor.execute("ROLLBACK TO SAVEPOINT scoring")
+            raise
+        # The caller may have more to do in its transaction, with as much time as the session gives.
+        cursor.execute("RELEASE SAVEPOINT scoring; SET LOCAL statement_timeout = DEFAULT")
 
 
 def _record(row: Row, scored: Scored | Unscored) -> None:
@@ -92,7 +117,19 @@ def _record(row: Row, scored: Scored | Unscored) -> None:
     merchant = orjson.loads(row.meta_data).get("merchant_id")
     snapshot = (row.id, row.user_id, row.amount, row.currency, row.txn_date, row.status)
     finding = Finding(*snapshot, merchant_id=None if merchant is None else str(merchant), scored=scored)
-    record([finding], threshold=budget.threshold(row.txn_date))
+    record([finding], threshold=_threshold(row.txn_date))
+
+
+def _threshold(at: datetime) -> float:
+    """The alert threshold at that time, at most settings.LIVE_CACHE_S seconds old and for the hour as a whole."""
+    if not settings.LIVE_CACHE_S:
+        return budget.threshold(at)
+    return _threshold_of(at.replace(minute=0, second=0, microsecond=0), int(time.monotonic() / settings.LIVE_CACHE_S))
+
+
+@lru_cache(maxsize=64)
+def _threshold_of(hour: datetime, _read_at: int) -> float:
+    return budget.threshold(hour + timedelta(hours=1))
 
 
 def _mark(rows: Iterable[Row]) -> None:

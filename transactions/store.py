@@ -37,6 +37,7 @@ STAGE = (SQL / "stage.sql").read_text()
 INSERT_STAGED = (SQL / "insert_staged.sql").read_text()
 COMPARE_STAGED = (SQL / "compare_staged.sql").read_text()
 INSERT_ONE = (SQL / "insert_one.sql").read_text()
+INSERT_IN_TURN = (SQL / "insert_in_turn.sql").read_text()
 COMPARE_ONE = (SQL / "compare_one.sql").read_text()
 COPY = "COPY staged_transactions FROM STDIN"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -96,8 +97,27 @@ def write(rows: Sequence[Row]) -> list[Written]:
     return _write_many(rows)
 
 
+def write_in_turn(row: Row) -> tuple[Written, bool]:
+    """Store one row, after waiting for the user's other rows that are just being stored in turn.
+
+    Returns what `write` does, and whether the user has a row after this new one. The turn lasts until the end of
+    the caller's database transaction. One round trip for a new row. Raises as `write`.
+    """
+    turn = int.from_bytes(row.user_id.bytes[-8:], "big", signed=True)
+    with _constraints_told([row]), connection.cursor() as cursor:
+        cursor.execute(INSERT_IN_TURN, {**_values(row), "turn": turn})
+        cursor.nextset()
+        if inserted := cursor.fetchone():
+            return CREATED, bool(inserted[0])
+        return _write_one(row), False
+
+
+def _values(row: Row) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in FIELDS}
+
+
 def _write_one(row: Row) -> Written:
-    values = {name: getattr(row, name) for name in FIELDS}
+    values = _values(row)
     with connection.cursor() as cursor:
         for _ in range(ATTEMPTS):
             cursor.execute(INSERT_ONE, values)

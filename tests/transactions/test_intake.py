@@ -5,12 +5,16 @@ from datetime import timedelta
 from decimal import Decimal
 from threading import Thread
 
+import psycopg
 import pytest
 from django.db import connection
+from django.test import override_settings
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from anomalies import references
 from anomalies.findings import Scored, Unscored
 from anomalies.models import Anomaly, Case, PendingScore, Reference
+from tests.conftest import login_of
 from tests.transactions import traffic
 from transactions import backlog, intake
 from transactions.models import Transaction
@@ -131,12 +135,71 @@ def test_a_score_costs_the_same_queries_however_long_the_history(
 ) -> None:
     past = known_traffic()
     intake.take([next_of(past[0])])
-    # Four for two savepoints, the user's lock, the insert, the reference in force, the history, any later row.
-    with django_assert_num_queries(9):
-        intake.take([next_of(past[0], txn_date=traffic.START + timedelta(days=40, hours=2))])
+    row = next_of(past[0], txn_date=traffic.START + timedelta(days=40, hours=2))
+    # Two for the savepoint that the test's transaction makes of the outer block; then the lock with the insert, the
+    # beginning of scoring, the history, and its end. The reference in force is known.
+    with override_settings(LIVE_CACHE_S=60):
+        references.in_force(row.txn_date)
+        with django_assert_num_queries(6):
+            intake.take([row])
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_payment_does_not_wait_for_scoring_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    past = known_traffic()
+    row = next_of(past[0], amount=Decimal("9000.00"))
+    monkeypatch.setattr(intake, "LONGEST_STATEMENT_MS", 200)
+    timeouts = intake.FAILURES.labels("timed_out")._value.get()
+    with psycopg.connect(**login_of(connection.get_connection_params())) as other:
+        # What a migration of the table does.
+        other.execute("LOCK TABLE anomalies IN ACCESS EXCLUSIVE MODE")
+        (taken,) = intake.take([row])
+        assert (taken.outcome, taken.scored) == (Outcome.CREATED, intake.TIMED_OUT)
+    assert Transaction.objects.filter(pk=row.id).exists()
+    assert dict(PendingScore.objects.values_list("user_id", "since")) == {row.user_id: row.txn_date}
+    assert intake.FAILURES.labels("timed_out")._value.get() == timeouts + 1
+    backlog.score_pending()
+    assert Anomaly.objects.filter(pk=row.id).exists()
+
+
+@pytest.mark.django_db
+def test_the_time_limit_of_scoring_ends_with_it() -> None:
+    past = known_traffic(600)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        before = cursor.fetchone()
+        intake.take([next_of(past[0])])
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == before
+
+
+@pytest.mark.django_db
+def test_without_live_scoring_a_payment_waits_for_the_worker() -> None:
+    past = known_traffic()
+    row = next_of(past[0], amount=Decimal("9000.00"))
+    with override_settings(LIVE_SCORING=False):
+        (taken,) = intake.take([row])
+        (again,) = intake.take([row])
+    assert (taken.scored, again.scored) == (intake.LATER, intake.LATER)
+    assert (taken.outcome, again.outcome) == (Outcome.CREATED, Outcome.DUPLICATE)
+    assert not Anomaly.objects.filter(pk=row.id).exists()
+    backlog.score_pending()
+    assert Anomaly.objects.filter(pk=row.id).exists()
+
+
+@pytest.mark.django_db
+def test_a_live_score_goes_by_the_references_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "_known", references._Known())
+    later = traffic.START + timedelta(days=50)
+    with override_settings(LIVE_CACHE_S=600):
+        assert references.in_force(later) is None
+        known_traffic()
+        assert references.in_force(later) is None
+    with override_settings(LIVE_CACHE_S=0):
+        assert references.in_force(later) is not None
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_payments_of_one_user_at_once_see_each_other() -> None:
     past = known_traffic()
     rows = [next_of(past[0], amount=Decimal(50 + i)) for i in range(6)]
