@@ -160,7 +160,7 @@ class _Run:
 
     def _examined(self, name: str, shape: Shape) -> Job:
         options = self.options
-        with tqdm(unit="B", unit_scale=True, disable=None, desc=f"Reading {name}") as bar:
+        with tqdm(unit="B", unit_scale=True, disable=None, leave=False, desc=f"Reading {name}") as bar:
 
             def progress(done: int, size: int) -> None:
                 bar.total = size
