@@ -179,6 +179,79 @@ def unusual_hour(values: Numbers, _currency: str) -> str:
     }
 
 
+def rare_share(values: Numbers) -> dict[str, str]:
+    """How many payments are like this one, as both sentences about a histogram say it."""
+    one_in = min(values["one_in"], values["seen"])
+    return {
+        "rare": (_("one in %(count)s") if one_in < values["seen"] else _("fewer than one in %(count)s"))
+        % {"count": count(one_in)},
+        "usual": count(max(values["usual"], 1)),
+    }
+
+
+def amount_at_hour(values: Numbers, currency: str) -> str:
+    return _(
+        "Of all payments in %(currency)s, %(rare)s is of about %(amount)s at about %(hour)s:00 UTC; "
+        "of a usual payment's amount and hour it is one in %(usual)s."
+    ) % {
+        **rare_share(values),
+        "amount": money(values["amount"], currency),
+        "currency": currency,
+        "hour": f"{int(values['hour']):02d}",
+    }
+
+
+def amount_in_category(values: Numbers, currency: str) -> str:
+    return _(
+        "Of all payments in %(currency)s, %(rare)s is of about %(amount)s in this category; "
+        "of a usual payment's amount and category it is one in %(usual)s."
+    ) % {**rare_share(values), "amount": money(values["amount"], currency), "currency": currency}
+
+
+def new_merchant(values: Numbers, _currency: str) -> str:
+    if not values["new"]:
+        return _("This user has paid this merchant before.")
+    return _(
+        "First payment to this merchant in %(payments)s payments; this user turns to a new one once in %(once_in)s."
+    ) % novel(values)
+
+
+def new_category(values: Numbers, _currency: str) -> str:
+    if not values["new"]:
+        return _("This user has paid in this category before.")
+    return _(
+        "First payment in this category in %(payments)s payments; this user turns to a new one once in %(once_in)s."
+    ) % novel(values)
+
+
+def new_country(values: Numbers, _currency: str) -> str:
+    if not values["new"]:
+        return _("This user has paid in this country before.")
+    return _(
+        "First payment in this country in %(payments)s payments; this user turns to a new one once in %(once_in)s."
+    ) % novel(values)
+
+
+def new_device(values: Numbers, _currency: str) -> str:
+    if not values["new"]:
+        return _("This user has paid from this device before.")
+    return _(
+        "First payment from this device in %(payments)s payments; this user turns to a new one once in %(once_in)s."
+    ) % novel(values)
+
+
+def new_currency(values: Numbers, currency: str) -> str:
+    if not values["new"]:
+        return _("This user has paid in %(currency)s before.") % {"currency": currency}
+    return _(
+        "First payment in %(currency)s in %(payments)s payments; this user turns to a new currency once in %(once_in)s."
+    ) % {**novel(values), "currency": currency}
+
+
+def novel(values: Numbers) -> dict[str, str]:
+    return {"payments": count(values["payments"]), "once_in": plain(values["once_in"])}
+
+
 SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "amount_over_median": over_median,
     "amount_deviations": deviations,
@@ -194,4 +267,11 @@ SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "failures_1d": failures,
     "hour_unusual": unusual_hour,
     "silence_over_usual": long_silence,
+    "amount_at_hour": amount_at_hour,
+    "amount_in_category": amount_in_category,
+    "new_merchant": new_merchant,
+    "new_category": new_category,
+    "new_country": new_country,
+    "new_device": new_device,
+    "new_currency": new_currency,
 }

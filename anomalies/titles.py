@@ -16,6 +16,13 @@ TITLES = {
     "burst_7d": _("Burst of payments within 7 days"),
     "failures_1d": _("Failed payments within a day"),
     "hour_unusual": _("Unusual hour for the user"),
+    "amount_at_hour": _("Amount unusual at this hour"),
+    "amount_in_category": _("Amount unusual in this category"),
+    "new_merchant": _("New merchant for the user"),
+    "new_category": _("New category for the user"),
+    "new_country": _("New country for the user"),
+    "new_device": _("New device for the user"),
+    "new_currency": _("New currency for the user"),
     "silence_over_usual": _("First payment after a long silence"),
 }
 

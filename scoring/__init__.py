@@ -1,7 +1,7 @@
 """How strange it is: pure functions of arrays. No Django, SQL, clock, network or file in here."""
 
 from scoring.blend import Scores, level, score
-from scoring.columns import LARGEST_MINOR, Columns
+from scoring.columns import KEYS, LARGEST_MINOR, Columns
 from scoring.features import Features, build, join
 from scoring.reasons import explain, reasons
 from scoring.reference import GROUPS, MINIMUM_ROWS, BadReference, Reference, TooFewRows
@@ -10,6 +10,7 @@ from scoring.windows import HISTORY_ROWS
 __all__ = [
     "GROUPS",
     "HISTORY_ROWS",
+    "KEYS",
     "LARGEST_MINOR",
     "MINIMUM_ROWS",
     "BadReference",

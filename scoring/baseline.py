@@ -16,7 +16,7 @@ TIMES_MEAN = 5.0
 
 def amount_over_mean(columns: Columns) -> Floats:
     """(n,) each amount over the mean of the last 20 before it; NaN with fewer than 10, or a mean of 0."""
-    line = Block(columns).purses
+    line = Block(columns, np.ones(len(columns), np.bool_)).purses
     minor = columns.minor[line.order]
     oldest = np.maximum(line.last(PAST_ROWS), line.index - LAST_PAYMENTS)
     count = line.index - oldest

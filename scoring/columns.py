@@ -1,6 +1,6 @@
 """Transactions as arrays: the only form in which scoring sees them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,12 @@ Bools = NDArray[np.bool_]
 # median is exact as a float, and window sums of winsorised amounts stay within 63 bits.
 LARGEST_MINOR = 9_000_000_000_000_000
 
+# A key (of a merchant, a category, a country, a device) is told apart by this many of its low bits:
+# they leave room for a place in a block beside them, and a float holds them exactly.
+KEY_BITS = 48
+KEYS = ("merchant", "category", "country", "device")
+NONE: Ints = np.zeros(0, np.int64)
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -20,7 +26,9 @@ class Columns:
 
     user (n,) int64, any number that names the user; at_us (n,) int64, microseconds since 1970 UTC;
     minor (n,) int64, amount in hundredths, 0 to LARGEST_MINOR; currency (n,) int32, any number >= 0
-    that names it; failed (n,) bool, the status says that the payment did not go through.
+    that names it; failed (n,) bool, the status says that the payment did not go through; merchant,
+    category, country, device (n,) int64, any numbers that name them in KEY_BITS bits, 0 is unknown; a
+    column left out is unknown throughout.
     Raises ValueError where lengths differ or a user's times go backwards.
     """
 
@@ -29,9 +37,16 @@ class Columns:
     minor: Ints
     currency: NDArray[np.int32]
     failed: Bools
+    merchant: Ints = field(default_factory=lambda: NONE)
+    category: Ints = field(default_factory=lambda: NONE)
+    country: Ints = field(default_factory=lambda: NONE)
+    device: Ints = field(default_factory=lambda: NONE)
 
     def __post_init__(self) -> None:
-        if any(column.shape != self.user.shape for column in (self.at_us, self.minor, self.currency, self.failed)):
+        for name in KEYS:
+            if getattr(self, name) is NONE:
+                object.__setattr__(self, name, np.zeros(len(self.user), np.int64))
+        if any(getattr(self, name).shape != self.user.shape for name in self.__slots__):
             raise ValueError("the columns differ in length")
         if bool(np.any((np.diff(self.at_us) < 0) & (np.diff(self.user) == 0))):
             raise ValueError("a user's rows are not in the order of time")
@@ -42,4 +57,4 @@ class Columns:
     def part(self, start: int, stop: int) -> "Columns":
         """Rows start to stop, without copying."""
         cut = slice(start, stop)
-        return Columns(self.user[cut], self.at_us[cut], self.minor[cut], self.currency[cut], self.failed[cut])
+        return Columns(*(getattr(self, name)[cut] for name in self.__slots__))

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import amounts, hours, population, silence, spell, velocity
+from scoring import amounts, hours, joint, novelty, population, silence, spell, velocity
 from scoring.columns import Bools, Columns, Floats
 from scoring.windows import HISTORY_ROWS, Block
 
 # The order of the columns of Features.values: first what history gives as evidence, then facts.
-HISTORIC = (amounts, spell, velocity, silence)
+HISTORIC = (amounts, spell, velocity, silence, novelty)
 NAMES: tuple[str, ...] = (
     *(name for group in HISTORIC for name in (*group.EVIDENCE, *group.FACTS)),
     *population.FACTS,
     *hours.FACTS,
+    *joint.FACTS,
 )
 PLACE = {name: place for place, name in enumerate(NAMES)}
 BLOCK_ROWS = 32_768
@@ -62,9 +63,11 @@ def build(columns: Columns, wanted: Bools | None = None) -> Features:
     values = np.empty((len(NAMES), len(places))).T
     for rows, (start, stop) in blocks(places):
         oldest = max(start - HISTORY_ROWS, 0)
-        built = build_block(Block(columns.part(oldest, stop)))
-        for place, column in enumerate(built):
-            values[rows, place] = column[places[rows] - oldest]
+        inside = places[rows] - oldest
+        mask = np.zeros(stop - oldest, np.bool_)
+        mask[inside] = True
+        for place, column in enumerate(build_block(Block(columns.part(oldest, stop), mask))):
+            values[rows, place] = column[inside]
     return Features(values, columns.currency[places])
 
 
@@ -86,8 +89,10 @@ def build_block(block: Block) -> list[Floats]:
         *(scattered(column, order) for column in (*amounts.build(past), *spell.build(past))),
         *velocity.build(block),
         *silence.build(block),
+        *novelty.build(block),
         *population.build(block),
         *hours.build(block),
+        *joint.build(block),
     ]
 
 

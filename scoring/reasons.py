@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from scoring import hours
+from scoring import hours, novelty
 from scoring.amounts import LAST_PAYMENTS
 from scoring.blend import Scores
 from scoring.features import Features
@@ -18,6 +18,8 @@ from scoring.reference import EVIDENCE, GROUPS, Norms
 
 # A population's amounts are compared with the one that 99 % of them stay below.
 POPULATION_SURPRISE = 2.0
+# The surprise that every second payment reaches: the evidence of a usual one.
+EVERY_SECOND = float(np.log10(2))
 
 Values = dict[str, float]
 Row = dict[str, float]
@@ -128,6 +130,32 @@ def unusual_hour(row: Row, norms: Norms, _currency: int) -> Detail:
     return share, usual, values | {"share": share}
 
 
+def joint(name: str, key: str) -> Callable[[Row, Norms, int], Detail]:
+    """Details of the share of payments in the row's cell of a histogram; it may be smaller than one of them all."""
+
+    def details(row: Row, norms: Norms, currency: int) -> Detail:
+        known = norms.at_hour if key == "hour" else norms.in_category
+        cell = known[currency].value(np.array([row["amount_bin"]]), np.array([row[key]]))[0]
+        share, usual = 10 ** -float(cell), 10 ** -norms.evidence[name].value(EVERY_SECOND)
+        seen = float(known[currency].counts.sum())
+        values = {"amount": row["amount"], "one_in": 1 / share, "usual": 1 / usual, "seen": seen}
+        return share, usual, values | ({"hour": row["hour"]} if key == "hour" else {})
+
+    return details
+
+
+def first_of(kind: str) -> Callable[[Row, Norms, int], Detail]:
+    """Details of a key that is new to the user, or is not."""
+
+    def details(row: Row, _norms: Norms, _currency: int) -> Detail:
+        rarely = row[f"new_{kind}"]
+        share = 10**-rarely if rarely > 0 else 0.0
+        values = {"new": float(rarely > 0), "payments": row[f"{kind}_payments"], "once_in": 10**rarely}
+        return values["new"], share, values
+
+    return details
+
+
 DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "amount_over_median": over_median,
     "amount_deviations": over_median,
@@ -142,5 +170,8 @@ DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "burst_7d": burst("7d", 168.0),
     "failures_1d": failures,
     "hour_unusual": unusual_hour,
+    "amount_at_hour": joint("amount_at_hour", "hour"),
+    "amount_in_category": joint("amount_in_category", "category"),
+    **{f"new_{kind}": first_of(kind) for kind in novelty.KINDS},
     "silence_over_usual": long_silence,
 }

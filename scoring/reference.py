@@ -5,22 +5,29 @@ Of bounded size, whatever the number of rows. Fitting returns a new reference; s
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from scoring import amounts, hours, population, silence, spell, tails, velocity
+from scoring import amounts, hours, joint, novelty, population, silence, spell, tails, velocity
 from scoring.columns import Floats
-from scoring.features import HISTORIC, Features
+from scoring.features import Features
+from scoring.joint import Histogram
 from scoring.tails import Tail
 
-# The groups of evidence, in the order of the columns of contributions.
+# The groups of evidence, in the order of the columns of contributions. A group is one subject: what is
+# unusual of the hour alone and of the amount at this hour would count twice as groups of their own.
 EVIDENCE: dict[str, tuple[str, ...]] = {
-    group.NAME: group.EVIDENCE for group in (amounts, population, spell, velocity, hours, silence)
+    **{group.NAME: group.EVIDENCE for group in (amounts, population, spell, velocity)},
+    hours.NAME: (*hours.EVIDENCE, joint.AT_HOUR),
+    joint.NAME: (joint.IN_CATEGORY,),
+    **{group.NAME: group.EVIDENCE for group in (novelty, silence)},
 }
 GROUPS = tuple(EVIDENCE)
-VERSION = 1
+# Shares of payments, not sizes: nothing beyond the data says how much rarer than they a share may be.
+SHARES = (*hours.EVIDENCE, joint.AT_HOUR, joint.IN_CATEGORY)
+VERSION = 2
 # Fewer rows do not show one in a hundred.
 MINIMUM_ROWS = 500
 # The distribution of raw is followed as far as so many rows lie beyond, then extrapolated.
@@ -40,20 +47,28 @@ class BadReference(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Norms:
-    """The population of each single feature: tails by feature, amounts by currency, hours of the day."""
+    """The population of each single feature: tails by feature; by currency the amounts, alone and at each
+    hour and in each category; hours of the day.
+    """
 
     evidence: Mapping[str, Tail]
     amounts: Mapping[int, Tail]
     hours: Floats
+    at_hour: Mapping[int, Histogram]
+    in_category: Mapping[int, Histogram]
 
     @classmethod
     def fit(cls, features: Features) -> "Norms":
-        habits = hours.habits(features.column("hour"))
-        by_currency = population.fit(features.column("amount"), features.currency)
-        columns = {name: features.column(name) for group in HISTORIC for name in group.EVIDENCE}
-        columns["hour_unusual"] = hour_unusual(features, habits)
-        fitted = {name: tails.fit(column) for name, column in columns.items()}
-        return cls({name: tail for name, tail in fitted.items() if tail is not None}, by_currency, habits)
+        bare = cls(
+            {},
+            population.fit(features.column("amount"), features.currency),
+            hours.habits(features.column("hour")),
+            histograms(features, "hour", "first_at_hour", circular=True),
+            histograms(features, "category", "first_in_category", circular=False),
+        )
+        names = [name for group in EVIDENCE.values() for name in group if name not in population.EVIDENCE]
+        fitted = {name: tails.fit(bare.value(features, name), trusted=trusted(name)) for name in names}
+        return replace(bare, evidence={name: tail for name, tail in fitted.items() if tail is not None})
 
     def surprise(self, features: Features, name: str) -> Floats:
         """(n,) surprise of one piece of evidence; NaN where it, or its population, is unknown."""
@@ -66,6 +81,9 @@ class Norms:
         """(n,) one piece of evidence itself, before its surprise: higher is stranger."""
         if name == "hour_unusual":
             return hour_unusual(features, self.hours)
+        if name in (joint.AT_HOUR, joint.IN_CATEGORY):
+            key, known = ("hour", self.at_hour) if name == joint.AT_HOUR else ("category", self.in_category)
+            return joint.value(features.column("amount_bin"), features.column(key), features.currency, known)
         return features.column("amount" if name == "amount_in_population" else name)
 
     def group_means(self, features: Features) -> Floats:
@@ -73,6 +91,17 @@ class Norms:
         return np.stack(
             [known_mean([self.surprise(features, name) for name in EVIDENCE[group]]) for group in GROUPS], 1
         )
+
+
+def trusted(name: str) -> float:
+    """How far the population's tail of a piece of evidence is followed before it is continued."""
+    return np.inf if name in SHARES else tails.TRUSTED
+
+
+def histograms(features: Features, key: str, first: str, *, circular: bool) -> Mapping[int, Histogram]:
+    """By currency: payments by bin of the amount and by `key`, the repeated ones of a user left out."""
+    amount, keys, firsts = (features.column(name) for name in ("amount_bin", key, first))
+    return joint.fit(amount, keys, firsts, features.currency, circular=circular)
 
 
 def hour_unusual(features: Features, habits: Floats) -> Floats:
@@ -122,6 +151,8 @@ class Reference:
             "evidence": {name: tail.as_json() for name, tail in self.norms.evidence.items()},
             "amounts": {str(code): tail.as_json() for code, tail in self.norms.amounts.items()},
             "hours": self.norms.hours.tolist(),
+            "at_hour": {str(code): one.as_json() for code, one in self.norms.at_hour.items()},
+            "in_category": {str(code): one.as_json() for code, one in self.norms.in_category.items()},
             "groups": {name: tail.as_json() for name, tail in self.groups.items()},
             "raw": self.raw.as_json(),
         }
@@ -151,7 +182,12 @@ def contributions(means: Floats, groups: Mapping[str, Tail]) -> Floats:
 
 def norms_from(parsed: Mapping[str, Any]) -> Norms:
     by_currency = {int(code): tail for code, tail in tails_from(parsed["amounts"]).items()}
-    return Norms(tails_from(parsed["evidence"]), by_currency, np.array(parsed["hours"], np.float64))
+    joints = (histograms_from(parsed[name]) for name in ("at_hour", "in_category"))
+    return Norms(tails_from(parsed["evidence"]), by_currency, np.array(parsed["hours"], np.float64), *joints)
+
+
+def histograms_from(parsed: Mapping[str, Any]) -> dict[int, Histogram]:
+    return {int(code): joint.from_json(one) for code, one in parsed.items()}
 
 
 def tails_from(parsed: Mapping[str, Any]) -> dict[str, Tail]:

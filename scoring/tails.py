@@ -19,6 +19,8 @@ MINIMUM_VALUES = 200
 # Quantiles kept: the body in steps of a hundredth, the tail in steps of a twentieth of a decade.
 KEPT_SURPRISES = np.concatenate((-np.log10(np.linspace(0.995, 0.105, 90)), np.arange(1.0, 7.0, 0.05)))
 LARGEST_SURPRISE = 8.0
+# The surprise up to which the empirical tail is followed, unless told otherwise: q99.
+TRUSTED = 2.0
 # What lies above all values of a tail that has no slope: rare, but nobody knows how rare.
 UNSEEN_SURPRISE = 3.0
 
@@ -60,17 +62,18 @@ def thinned(distinct: Floats, surprises: Floats) -> tuple[Floats, Floats]:
     return distinct[kept], surprises[kept]
 
 
-def fit(values: Floats) -> Tail | None:
+def fit(values: Floats, *, trusted: float = TRUSTED) -> Tail | None:
     """The tail of the known ones among values (n,); None if they are fewer than MINIMUM_VALUES."""
     values = values[~np.isnan(values)]
-    return None if len(values) < MINIMUM_VALUES else sketch(values)
+    return None if len(values) < MINIMUM_VALUES else sketch(values, trusted=trusted)
 
 
-def sketch(values: Floats, *, trusted: float = 2.0) -> Tail:
+def sketch(values: Floats, *, trusted: float = TRUSTED) -> Tail:
     """The tail of values (n,), n > 0, all known.
 
     trusted: the surprise up to which the empirical tail is followed, 2 for q99; beyond it the slope of
-    the decade below `trusted` (at 2, that from q90 to q99) is continued up to LARGEST_SURPRISE.
+    the decade below `trusted` (at 2, that from q90 to q99) is continued up to LARGEST_SURPRISE. Infinity
+    follows the data to their end.
     """
     knots, levels = thinned(*ranks(values))
     start, end = np.interp((trusted - 1, trusted), levels, knots)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import gammainc
 
 from scoring.amounts import MINIMUM_PAST
-from scoring.columns import Floats, Ints
+from scoring.columns import Bools, Floats, Ints
 from scoring.windows import DAY_US, HISTORY_ROWS, HOUR_US, PROFILE_ROWS, Block, Line
 
 NAME = "velocity"
@@ -44,8 +44,8 @@ def build(block: Block) -> list[Floats]:
     expected = [usual(line, start, window) for start, window in zip(starts, WINDOWS_US, strict=True)]
     failed, expected_failed = failures(block)
     return [
-        *(unlikeliness(count, mean) for count, mean in zip(counts, expected, strict=True)),
-        unlikeliness(failed, expected_failed),
+        *(unlikeliness(count, mean, block.wanted) for count, mean in zip(counts, expected, strict=True)),
+        unlikeliness(failed, expected_failed, block.wanted),
         *(count.astype(np.float64) for count in counts),
         *expected,
         failed.astype(np.float64),
@@ -72,9 +72,12 @@ def failures(block: Block) -> tuple[Ints, Floats]:
     return recent + failed, np.where(enough, (line.index - day + 1) * share, np.nan)
 
 
-def unlikeliness(count: Ints, mean: Floats) -> Floats:
-    """(n,) -log10 of the chance of `count` or more at a Poisson mean; 0 for a count of 0, NaN for no mean."""
+def unlikeliness(count: Ints, mean: Floats, wanted: Bools) -> Floats:
+    """(n,) -log10 of the chance of `count` or more at a Poisson mean; 0 for a count of 0, NaN for no mean.
+
+    Left at 0 where it is not wanted: no other number is as dear, and of a history one row is wanted.
+    """
     result = 0 * mean
-    some = (count > 0) & ~np.isnan(mean)
+    some = wanted & (count > 0) & ~np.isnan(mean)
     result[some] = -np.log10(np.maximum(gammainc(count[some], mean[some]), LEAST_CHANCE))
     return result

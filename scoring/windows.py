@@ -12,14 +12,18 @@ from functools import cached_property
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from scoring.columns import Bools, Columns, Ints
+from scoring.columns import KEY_BITS, Bools, Columns, Ints
 
 PAST_ROWS = 192
 PROFILE_ROWS = 320
 HISTORY_ROWS = PAST_ROWS + PROFILE_ROWS
+# Whether a key is new needs so many rows, and so does how often it was among them: twice this in all.
+NOVELTY_ROWS = HISTORY_ROWS // 2
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
+# What a packed number has left for the place of a row in its block.
+PLACE_BITS = 64 - KEY_BITS
 # Longer silences count as this long on the clock; longer than every window, short enough that the
 # clock of a block of rows stays within 63 bits.
 LONGEST_GAP_US = 91 * DAY_US
@@ -80,9 +84,13 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A stretch of rows on which all groups build their features: users' line and purses' line."""
+    """A stretch of rows on which all groups build their features: users' line and purses' line.
+
+    wanted (n,): whose features are asked for; the others only lie in the windows of these.
+    """
 
     columns: Columns
+    wanted: Bools
 
     @cached_property
     def user_starts(self) -> Bools:
@@ -93,6 +101,23 @@ class Block:
     def users(self) -> Line:
         """All rows of a user form a segment."""
         return Line(np.arange(len(self.columns)), self.user_starts, self.columns.at_us)
+
+    def previous(self, key: Ints) -> Ints:
+        """(n,) place of the user's latest earlier row with the same key, -1 where there is none.
+
+        key (n,), told apart by its low KEY_BITS bits. Sorting numbers is several times faster than
+        sorting places by them, so the place is packed below the key.
+        """
+        if len(key) > 1 << PLACE_BITS:
+            raise ValueError(f"a block of {len(key)} rows is too large")
+        shifted = key.astype(np.uint64) << np.uint64(PLACE_BITS)
+        packed = np.sort(shifted | self.users.index.astype(np.uint64))
+        place = (packed & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int64)
+        same = (packed[1:] ^ packed[:-1]) < (1 << PLACE_BITS)
+        earlier = np.where(same & (self.users.first[place[1:]] <= place[:-1]), place[:-1], -1)
+        result = np.full(len(key), -1)
+        result[place[1:]] = earlier
+        return result
 
     @cached_property
     def purses(self) -> Line:

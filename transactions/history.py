@@ -36,6 +36,10 @@ RECORD = np.dtype(
         ("currency", ">u1", 3),
         ("failed", "?"),
         ("wanted", "?"),
+        ("merchant", ">i8"),
+        ("category", ">i8"),
+        ("country", ">i8"),
+        ("device", ">i8"),
     ]
 )
 # PostgreSQL counts microseconds from the year 2000.
@@ -112,5 +116,6 @@ def _history(packed: Sequence[bytes | None]) -> History:
         minor=records["minor"].astype(np.int64),
         currency=(letters[:, 0] << 16) | (letters[:, 1] << 8) | letters[:, 2],
         failed=records["failed"].copy(),
+        **{key: records[key].astype(np.int64) for key in scoring.KEYS},
     )
     return History(ids=records["id"], users=users, wanted=records["wanted"].copy(), columns=columns)

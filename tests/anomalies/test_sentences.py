@@ -94,6 +94,43 @@ CASES: list[tuple[str, dict[str, float], str]] = [
         "Between 03:00 and 03:59 UTC fall 0.4 % of this user's payments, "
         "judged by the last 120 and by all users' hours.",
     ),
+    (
+        "amount_at_hour",
+        {"amount": 480, "hour": 3, "one_in": 2300.4, "usual": 150.2, "seen": 9000},
+        "Of all payments in EUR, one in 2,300 is of about 480.00 EUR at about 03:00 UTC; "
+        "of a usual payment's amount and hour it is one in 150.",
+    ),
+    (
+        "amount_in_category",
+        {"amount": 480, "one_in": 10.0**9, "usual": 41, "seen": 9000},
+        "Of all payments in EUR, fewer than one in 9,000 is of about 480.00 EUR in this category; "
+        "of a usual payment's amount and category it is one in 41.",
+    ),
+    (
+        "new_merchant",
+        {"new": 1, "payments": 214, "once_in": 40.25},
+        "First payment to this merchant in 214 payments; this user turns to a new one once in 40.2.",
+    ),
+    (
+        "new_category",
+        {"new": 1, "payments": 214, "once_in": 40},
+        "First payment in this category in 214 payments; this user turns to a new one once in 40.0.",
+    ),
+    (
+        "new_country",
+        {"new": 1, "payments": 214, "once_in": 216},
+        "First payment in this country in 214 payments; this user turns to a new one once in 216.0.",
+    ),
+    (
+        "new_device",
+        {"new": 0, "payments": 214, "once_in": 1},
+        "This user has paid from this device before.",
+    ),
+    (
+        "new_currency",
+        {"new": 1, "payments": 99, "once_in": 101},
+        "First payment in EUR in 99 payments; this user turns to a new currency once in 101.0.",
+    ),
 ]
 
 
@@ -107,7 +144,7 @@ def test_every_reason_that_scoring_knows_has_a_sentence() -> None:
 
 
 def test_every_reason_of_real_scores_can_be_said() -> None:
-    columns = population(users=20)
+    columns = population(users=20, keyed=True)
     columns.at_us[-9:] = columns.at_us[-1]
     columns.failed[-3:] = True
     columns.minor[::50] = 0

@@ -51,6 +51,8 @@ def test_files_are_read_in_the_order_of_users_and_time(tmp_path: Path) -> None:
     assert data.columns.minor[at_fraud] == 435
     assert data.columns.minor[at_fraud + 1] == 29
     assert np.diff(data.columns.user).tolist().count(0) == 1
+    assert data.columns.merchant.tolist() == [1, 1, 1]
+    assert not data.columns.category.any()
 
 
 def test_without_data_the_benchmark_says_so(
@@ -63,7 +65,7 @@ def test_without_data_the_benchmark_says_so(
 
 
 def test_the_table_has_a_line_for_each_period_and_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "RIVALS", {"amount alone": lambda _past, now: now[:, 4]})
+    monkeypatch.setattr(ranking, "RIVALS", {"amount alone": lambda _past, now: now[:, 0]})
     columns = population(users=40)
     day = columns.at_us // DAY_US
     data = Labelled(columns, np.random.default_rng(0).random(len(columns)) < 0.02)
@@ -72,6 +74,7 @@ def test_the_table_has_a_line_for_each_period_and_the_mean(monkeypatch: pytest.M
     rolling = ranking.baseline.amount_over_mean(columns)
     period = ranking.judge(data, features, rolling, start=start, days=14)
     lines = list(ranking.table([period]))
-    assert lines[1].startswith(start)
-    assert lines[2].startswith("mean")
-    assert set(period.metrics) == {"ours", "rolling mean", "amount alone"}
+    assert start in lines[0]
+    assert lines[0].endswith("mean")
+    assert [line.split("  ")[0] for line in lines[1:5]] == ["ours", "rolling mean", "amount alone", "amount alone raw"]
+    assert set(period.metrics) == {"ours", "rolling mean", "amount alone", "amount alone raw"}

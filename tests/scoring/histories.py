@@ -1,5 +1,7 @@
 """Made-up transactions for the tests of scoring: arrays, no database."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from scoring import Columns, Features, Reference, build
@@ -18,8 +20,12 @@ def history(
     currencies: int = 1,
     failing: float = 0.05,
     step_us: int = 1,
+    keyed: bool = False,
 ) -> Columns:
-    """One user's rows at random instants of the days; a large step_us makes many of them the same instant."""
+    """One user's rows at random instants of the days; a large step_us makes many of them the same instant.
+
+    keyed: with merchants, categories, countries and devices, each unknown in some rows.
+    """
     at_us = START_US + np.sort(rng.integers(0, max(int(days * DAY_US) // step_us, 1), rows)) * step_us
     return Columns(
         user=np.full(rows, user),
@@ -27,7 +33,22 @@ def history(
         minor=np.rint(rng.lognormal(8, 1, rows)).astype(np.int64),
         currency=rng.integers(0, currencies, rows).astype(np.int32),
         failed=rng.random(rows) < failing,
+        **(keys(rng, rows) if keyed else {}),
     )
+
+
+def keys(rng: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
+    """Keys of every size and sign; of categories few, of merchants many, of countries hardly a second one."""
+    numbers = {
+        "merchant": rng.geometric(0.02, rows),
+        "category": rng.integers(0, 6, rows),
+        "country": np.where(rng.random(rows) < 0.01, 2, 1),
+        "device": rng.geometric(0.3, rows),
+    }
+    return {
+        name: np.where(rng.random(rows) < 0.1, 0, number * 0x1234567890ABCDF - 2**40)
+        for name, number in numbers.items()
+    }
 
 
 def together(parts: list[Columns]) -> Columns:
@@ -40,15 +61,17 @@ def picked(columns: Columns, rows: np.ndarray) -> Columns:
     return Columns(*(getattr(columns, name)[rows] for name in Columns.__slots__))
 
 
-def population(seed: int = 0, *, users: int = 60, rows: int = 100) -> Columns:
+def population(seed: int = 0, *, users: int = 60, rows: int = 100, keyed: bool = False) -> Columns:
     """Users who differ in their usual amount."""
     rng = np.random.default_rng(seed)
-    return together([scaled(history(rng, rows=rows, user=user), rng.lognormal(0, 0.5)) for user in range(users)])
+    return together(
+        [scaled(history(rng, rows=rows, user=user, keyed=keyed), rng.lognormal(0, 0.5)) for user in range(users)]
+    )
 
 
 def scaled(columns: Columns, factor: float) -> Columns:
     minor = np.rint(columns.minor * factor).astype(np.int64)
-    return Columns(columns.user, columns.at_us, minor, columns.currency, columns.failed)
+    return replace(columns, minor=minor)
 
 
 def reference_of(columns: Columns) -> tuple[Features, Reference]:

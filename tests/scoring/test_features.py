@@ -6,7 +6,7 @@ from math import exp, fsum, isnan, lgamma, log, log10
 import numpy as np
 import pytest
 
-from scoring import HISTORY_ROWS, Columns, Features, build, join
+from scoring import HISTORY_ROWS, KEYS, Columns, Features, build, join
 from scoring.features import BLOCK_ROWS, NAMES
 from scoring.windows import PAST_ROWS, PROFILE_ROWS
 from tests.scoring.histories import DAY_US, START_US, history, picked, together
@@ -20,6 +20,7 @@ class Plain:
         self.amount = (columns.minor / 100).tolist()
         self.currency = columns.currency.tolist()
         self.failed = columns.failed.tolist()
+        self.keys = {name: getattr(columns, name).tolist() for name in KEYS}
 
     def earlier(self, i: int, days: float, rows: int = PROFILE_ROWS) -> list[int]:
         return [k for k in range(max(i - rows, 0), i) if self.at[k] >= self.at[i] - days * DAY_US]
@@ -113,8 +114,41 @@ class Plain:
             found["hour_weight"] = sum(nearness) / 9
         return found
 
+    def judged(self, key: list[int], i: int) -> bool:
+        return key[i] != 0 and sum(key[k] != 0 for k in range(max(i - 256, 0), i)) >= 8
+
+    def novelty(self, i: int) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for kind, key in (*self.keys.items(), ("currency", [code + 1 for code in self.currency])):
+            before = range(max(i - 256, 0), i)
+            found[f"{kind}_payments"] = sum(key[k] != 0 for k in before)
+            if self.judged(key, i):
+                known = [k for k in before if self.judged(key, k)]
+                new = [k for k in (*known, i) if key[k] not in key[max(k - 256, 0) : k]]
+                found[f"new_{kind}"] = -log10((len(new) - (i in new) + 1) / (len(known) + 2)) if i in new else 0
+        return found
+
+    def joint(self, i: int) -> dict[str, float]:
+        month = self.earlier(i, 28, 256)
+        alike = [k for k in self.same(i, month) if self.amount_bin(k) == self.amount_bin(i)]
+        category = self.keys["category"]
+        found: dict[str, float] = {
+            "amount_bin": self.amount_bin(i),
+            "first_at_hour": 1 - any(hour_of(self.at[k]) == hour_of(self.at[i]) for k in alike),
+        }
+        if category[i]:
+            found["category"] = category[i] % 2**48
+            found["first_in_category"] = 1 - any(category[k] == category[i] for k in alike)
+        return found
+
+    def amount_bin(self, i: int) -> int:
+        return sum(round(self.amount[i] * 100) >= 10 ** (step / 5) for step in range(80))
+
     def row(self, i: int) -> dict[str, float]:
-        parts = (self.amounts(i), self.spell(i), self.velocity(i), self.silence(i), self.hours(i))
+        parts = (
+            *(self.amounts(i), self.spell(i), self.velocity(i), self.silence(i), self.hours(i)),
+            *(self.novelty(i), self.joint(i)),
+        )
         return {"amount": self.amount[i]} | {name: value for part in parts for name, value in part.items()}
 
 
@@ -130,11 +164,13 @@ def unlikeliness(count: int, mean: float) -> float:
     return -log10(fsum(tail))
 
 
+@pytest.mark.parametrize("keyed", [False, True], ids=["no keys", "keys"])
 @pytest.mark.parametrize(("currencies", "days", "step_us"), [(1, 150, 1), (3, 60, 1), (2, 20, DAY_US // 2)])
-def test_features_are_what_their_definitions_say(currencies: int, days: int, step_us: int) -> None:
-    columns = history(np.random.default_rng(days), rows=450, currencies=currencies, days=days, step_us=step_us)
+def test_features_are_what_their_definitions_say(currencies: int, days: int, step_us: int, keyed: bool) -> None:
+    rng = np.random.default_rng(days)
+    columns = history(rng, rows=600, currencies=currencies, days=days, step_us=step_us, keyed=keyed)
     features, plain = build(columns), Plain(columns)
-    for i in (0, 1, 7, 8, 9, 30, 77, 200, 320, 321, 449):
+    for i in (0, 1, 7, 8, 9, 30, 77, 200, 320, 321, 449, 599):
         assert features.row(i) == pytest.approx(plain.row(i), rel=1e-9, abs=1e-10)
 
 
@@ -163,8 +199,8 @@ def test_a_heavy_user_cut_to_the_history_has_the_same_features_to_the_last_bit(
     currencies: int, days: int, step_us: int
 ) -> None:
     rng = np.random.default_rng(currencies)
-    heavy = history(rng, rows=5000, user=3, currencies=currencies, days=days, step_us=step_us)
-    columns = together([history(rng, rows=700, user=9), heavy, history(rng, rows=5, user=1)])
+    heavy = history(rng, rows=5000, user=3, currencies=currencies, days=days, step_us=step_us, keyed=True)
+    columns = together([history(rng, rows=700, user=9, keyed=True), heavy, history(rng, rows=5, user=1)])
     whole = build(columns)
     for i in [*range(0, len(columns), 61), *range(700 + HISTORY_ROWS - 2, 700 + HISTORY_ROWS + 2), len(columns) - 1]:
         np.testing.assert_array_equal(cut(columns, i).values[0], whole.values[i])
@@ -189,7 +225,8 @@ def test_the_largest_amounts_do_not_overflow() -> None:
 
 def test_more_rows_than_a_block_change_nothing() -> None:
     rng = np.random.default_rng(4)
-    columns = together([history(rng, rows=rows, user=user) for user, rows in enumerate((BLOCK_ROWS - 300, 900, 2000))])
+    lengths = (BLOCK_ROWS - 300, 900, 2000)
+    columns = together([history(rng, rows=rows, user=user, keyed=True) for user, rows in enumerate(lengths)])
     features = build(columns)
     for i in range(BLOCK_ROWS - 200, BLOCK_ROWS + 900, 50):
         np.testing.assert_array_equal(cut(columns, i).values[0], features.values[i])
@@ -197,7 +234,7 @@ def test_more_rows_than_a_block_change_nothing() -> None:
 
 def test_wanted_rows_are_those_of_all_rows() -> None:
     rng = np.random.default_rng(5)
-    columns = together([history(rng, rows=300, user=user, currencies=2) for user in range(8)])
+    columns = together([history(rng, rows=300, user=user, currencies=2, keyed=True) for user in range(8)])
     wanted = rng.random(len(columns)) < 0.05
     part = build(columns, wanted)
     np.testing.assert_array_equal(part.values, build(columns).take(wanted).values)
@@ -236,3 +273,29 @@ def test_a_past_fraud_does_not_teach_the_profile() -> None:
     assert features.column("amount_over_mean")[20] == 100_000
     assert features.column("mean_90d")[40] == pytest.approx(10.5)
     assert features.column("median")[40] == 10
+
+
+def test_keys_left_out_are_unknown_throughout() -> None:
+    features = build(history(np.random.default_rng(9), rows=100))
+    for name in ("new_merchant", "new_category", "new_country", "new_device", "category"):
+        assert np.isnan(features.column(name)).all()
+
+
+def test_a_key_never_seen_is_worth_the_more_the_rarer_the_user_turns_to_one() -> None:
+    settled, curious = (history(np.random.default_rng(3), rows=101) for _ in range(2))
+    settled.merchant[:], curious.merchant[:] = 5, 5
+    curious.merchant[20:100:4] = np.arange(20) + 6
+    settled.merchant[100] = curious.merchant[100] = 1000
+    rarely, often = (build(columns).column("new_merchant")[100] for columns in (settled, curious))
+    assert rarely == pytest.approx(np.log10(94))
+    assert often == pytest.approx(np.log10(94 / 21))
+
+
+def test_a_key_comes_back_as_new_after_so_many_rows_without_it() -> None:
+    columns = history(np.random.default_rng(3), rows=400)
+    columns.device[:] = 1
+    columns.device[[10, 266, 399]] = 2
+    new = build(columns).column("new_device")
+    assert new[266] == 0
+    columns.device[266] = 1
+    assert build(columns).column("new_device")[399] > 2

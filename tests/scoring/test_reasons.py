@@ -26,7 +26,7 @@ def last_reasons(columns: Columns, changes: dict[str, Any]) -> list[dict[str, An
 
 @pytest.fixture(scope="module")
 def scored() -> tuple[Features, Scores]:
-    features, reference = reference_of(population())
+    features, reference = reference_of(population(keyed=True))
     return features, score(features, reference)
 
 
@@ -103,8 +103,42 @@ def test_an_odd_hour_is_told_with_the_share_of_payments_then() -> None:
     by_noon = columns.at_us // DAY_US * DAY_US + AROUND_NOON_US
     noon = Columns(columns.user, by_noon, columns.minor, columns.currency, columns.failed)
     night = by_noon[-1] + DAY_US - AROUND_NOON_US
+    # Most others pay at that hour, so that the amount is not what is odd about it.
+    noon.at_us[: 50 * 100] += AROUND_NOON_US
     by_group = {one["group"]: one for one in last_reasons(noon, {"at_us": night})}
+    assert by_group["hour"]["code"] == "hour_unusual"
     assert by_group["hour"]["values"]["hour"] == 0
     assert by_group["hour"]["values"]["near"] == 0
-    assert by_group["hour"]["observed"] < 0.01
+    assert by_group["hour"]["observed"] < 0.05
     assert by_group["hour"]["contribution"] > 1
+
+
+def test_a_new_device_is_told_with_how_rarely_this_user_has_one() -> None:
+    columns = population()
+    columns.device[:] = columns.user + 1
+    columns.device[::97] = 7777
+    by_group = {one["group"]: one for one in last_reasons(columns, {"device": 5})}
+    assert by_group["novelty"]["code"] == "new_device"
+    assert by_group["novelty"]["values"]["payments"] == 99
+    assert by_group["novelty"]["values"]["once_in"] > 30
+    assert by_group["novelty"]["contribution"] > 1
+
+
+def test_an_amount_at_the_wrong_hour_is_told_though_neither_is_rare() -> None:
+    columns = population(users=300)
+    night = columns.at_us // (DAY_US // 24) % 24 < 12
+    columns.minor[:] = np.where(night, 1000, 50_000)
+    at_noon = columns.at_us[-1] // DAY_US * DAY_US + DAY_US + AROUND_NOON_US + 6 * DAY_US // 24
+    one = {one["group"]: one for one in last_reasons(columns, {"at_us": at_noon, "minor": 1000})}["hour"]
+    assert one["code"] == "amount_at_hour"
+    assert one["observed"] < one["expected"] / 100
+    assert one["values"]["hour"] == 18
+
+
+def test_an_amount_in_the_wrong_category_is_told_though_neither_is_rare() -> None:
+    columns = population(users=100)
+    columns.category[:] = 1 + np.arange(len(columns)) % 2
+    columns.minor[:] = np.where(columns.category == 1, 1000, 50_000)
+    one = {one["group"]: one for one in last_reasons(columns, {"category": 1, "minor": 50_000})}["category"]
+    assert one["observed"] < one["expected"] / 100
+    assert one["contribution"] > 1

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from scoring import MINIMUM_ROWS, BadReference, Columns, Reference, TooFewRows, build, score
+from scoring import MINIMUM_ROWS, BadReference, Columns, Reference, TooFewRows, build, joint, score
 from scoring.reference import GROUPS
 from tests.scoring.histories import history, picked, population, reference_of, scaled, together
 
 
 def test_a_reference_read_back_scores_the_same_to_the_last_bit() -> None:
-    features, reference = reference_of(population())
+    features, reference = reference_of(population(keyed=True))
     again = Reference.from_bytes(reference.to_bytes())
     np.testing.assert_array_equal(score(features, again).score, score(features, reference).score)
     assert again.to_bytes() == reference.to_bytes()
@@ -68,9 +68,35 @@ def test_a_user_without_a_past_gets_only_population_evidence() -> None:
     _, reference = reference_of(population())
     newcomer = picked(history(np.random.default_rng(3), rows=5, user=77), np.arange(5) < 3)
     scores = score(build(newcomer), reference)
-    others = [place for place, group in enumerate(GROUPS) if group != "population_amount"]
+    of_all = [GROUPS.index(group) for group in ("population_amount", "hour")]
+    others = [place for place in range(len(GROUPS)) if place not in of_all]
     assert (scores.contributions[:, others][0] == 0).all()
-    assert (scores.contributions[:, GROUPS.index("population_amount")] > 0).all()
+    assert (scores.contributions[:, of_all] > 0).all()
+
+
+def test_groups_without_keys_are_silent() -> None:
+    features, reference = reference_of(population())
+    assert (score(features, reference).contributions[:, GROUPS.index("category")] == 0).all()
+    assert not reference.norms.in_category
+
+
+def test_what_one_user_repeats_does_not_become_usual() -> None:
+    columns = population(users=100)
+    columns.minor[:50] = 10_000_000
+    columns.at_us[:50] = columns.at_us[0]
+    _, reference = reference_of(columns)
+    (histogram,) = reference.norms.at_hour.values()
+    assert histogram.counts[joint.EDGES.searchsorted(10_000_000, side="right")].sum() == 1
+
+
+def test_rare_categories_beyond_the_bound_are_unknown() -> None:
+    columns = population(users=100)
+    columns.category[:] = 1 + np.minimum(np.arange(len(columns)) % 400, 70)
+    features, reference = reference_of(columns)
+    (histogram,) = reference.norms.in_category.values()
+    assert len(histogram.keys) == joint.MOST_CATEGORIES
+    surprise = reference.norms.surprise(features, "amount_in_category")
+    assert np.isnan(surprise).mean() == pytest.approx(7 / 400, abs=1e-9)
 
 
 def test_fitting_and_scoring_leave_the_features_alone() -> None:

@@ -3,15 +3,20 @@
 import numpy as np
 import pytest
 
+from scoring import Columns
 from scoring.windows import DAY_US, Block, Line, medians
 from tests.scoring.histories import history, together
+
+
+def block_of(columns: Columns) -> Block:
+    return Block(columns, np.ones(len(columns), np.bool_))
 
 
 @pytest.fixture(params=[1, 3])
 def line(request: pytest.FixtureRequest) -> Line:
     rng = np.random.default_rng(request.param)
     users = [history(rng, rows=80, user=user, currencies=request.param, days=40) for user in (5, 2, 9)]
-    return Block(together(users)).purses
+    return block_of(together(users)).purses
 
 
 def segment(line: Line, i: int) -> int:
@@ -60,3 +65,19 @@ def test_medians_are_those_of_numpy(size: int) -> None:
         expected = np.median(window) if len(window) else 0
         assert median[i] == 2 * expected
         assert deviation[i] == (4 * np.median(np.abs(window - expected)) if len(window) else 0)
+
+
+def test_previous_is_the_users_latest_row_with_the_key() -> None:
+    rng = np.random.default_rng(0)
+    columns = together([history(rng, rows=60, user=user, keyed=True) for user in (4, 1)])
+    for key in (columns.merchant, columns.category, -columns.device):
+        found = block_of(columns).previous(key)
+        for i in range(len(columns)):
+            earlier = [k for k in range(i) if columns.user[k] == columns.user[i] and key[k] == key[i]]
+            assert found[i] == max(earlier, default=-1)
+
+
+def test_a_block_with_more_rows_than_places_is_refused() -> None:
+    columns = history(np.random.default_rng(0), rows=2**16 + 1)
+    with pytest.raises(ValueError, match="too large"):
+        block_of(columns).previous(columns.minor)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import numpy as np
+import orjson
 
 from transactions.rows import Row
 
@@ -33,8 +34,20 @@ def _row(id: UUID, user: UUID, days: int, random: np.random.Generator) -> Row:  
         currency=str(random.choice(["EUR", "EUR", "EUR", "USD", "JPY"])),
         txn_date=START + timedelta(seconds=int(random.integers(days * 86_400))),
         status=str(random.choice(["completed", "completed", "completed", "failed"])),
-        meta_data='{"merchant_id":"m%d"}' % random.integers(50),  # noqa: UP031
+        meta_data=_meta_data(user, random),
     )
+
+
+def _meta_data(user: UUID, random: np.random.Generator) -> str:
+    """Keys by which a payment may be new to its user; one in five rows has none, one in a few has them all."""
+    if random.random() < 0.2:
+        return "{}"
+    keys: dict[str, object] = {"merchant_id": f"m{min(random.geometric(0.1), 50)}"}
+    if random.random() < 0.8:
+        keys["category"] = str(random.choice(["food", "food", "food", "fuel", "travel"]))
+    if random.random() < 0.6:
+        keys |= {"country": "GB" if random.random() < 0.03 else "DE", "device_id": user.int % 7}
+    return orjson.dumps(keys, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _at(row: Row, moment: datetime) -> Row:
