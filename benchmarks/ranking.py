@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import scoring
-from scoring import baseline
+from scoring import baseline, evaluation
 from scoring.columns import Bools, Floats, Ints
 from scoring.evaluation import auc, average_precision, card_precision
 from scoring.population import EVIDENCE as ALWAYS
@@ -31,8 +31,6 @@ DAY_US = 86_400_000_000
 REFERENCE_DAYS = 30
 # The server builds a new reference every week.
 REFERENCE_EVERY_DAYS = 7
-LABEL_DELAY_DAYS = 7
-KNOWN_SINCE_DAYS = 14
 TOP_CARDS = 100
 LEVELS = (40, 60, 80)
 
@@ -131,12 +129,7 @@ def read(folder: Path, data: DataSet) -> Labelled:
 
 def judged(labelled: Labelled, start: int, days: int) -> Bools:
     """The rows of a test period, without cards that were known to be compromised on the day."""
-    day, card = labelled.day, labelled.columns.user
-    mask = np.zeros(len(day), np.bool_)
-    for today in range(start, start + days):
-        window = (day >= start - KNOWN_SINCE_DAYS) & (day < today - LABEL_DELAY_DAYS)
-        mask |= (day == today) & ~np.isin(card, card[labelled.fraud & window])
-    return mask
+    return evaluation.judged(labelled.columns.user, labelled.day, labelled.fraud, start=start, days=days)
 
 
 def metrics(scores: Floats, labelled: Labelled, rows: Bools) -> dict[str, float]:
