@@ -1,7 +1,6 @@
 """What `manage.py up` does once: demo data to look at, somebody who may log in, a key for the API."""
 
 import secrets
-from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
@@ -9,21 +8,20 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from transactions import keys
-from transactions.models import Transaction
+from transactions.models import Load, Transaction
 
 ADMIN = "admin"
 # About 150,000 rows: enough for users with a past, few enough to be scored while one waits.
 DEMO = ["load_data", "--demo"]
 
 
-def marker() -> Path:
-    """A file that is there while the demo data are being loaded: a broken-off first run goes on."""
-    return settings.BASE_DIR / "var" / "demo-unfinished"
-
-
 def wants_demo_data() -> bool:
-    """True for an empty embedded database. Somebody's own PostgreSQL is never filled with made-up payments."""
-    return not settings.DATABASE_URL and (marker().exists() or not Transaction.objects.exists())
+    """True while an embedded database has no transactions, or not all of its demo data.
+
+    Somebody's own PostgreSQL is never filled with made-up payments.
+    """
+    broken_off = Load.objects.filter(name__startswith="demo data ", finished_at=None)
+    return not settings.DATABASE_URL and (not Transaction.objects.exists() or broken_off.exists())
 
 
 class Access(NamedTuple):

@@ -51,11 +51,8 @@ class Command(BaseCommand):
         if supervisor.signals or not first_run.wants_demo_data():
             return
         self.say("Loading demo data, once ...")
-        first_run.marker().touch()
         if supervisor.step("load_data", [*MANAGE, *first_run.DEMO]) not in (0, None):
             raise CommandError("The demo data could not be loaded; the reason stands above.")
-        if not supervisor.signals:
-            first_run.marker().unlink()
 
     def serve(self, supervisor: Supervisor, port: int) -> None:
         close_database()
