@@ -81,3 +81,9 @@ def test_the_value_of_a_surprise_is_the_quantile() -> None:
     tail = tails.fit(np.arange(10_000.0))
     assert tail is not None
     assert tail.value(2.0) == pytest.approx(9900, abs=2)
+
+
+def test_shares_are_followed_to_their_end_and_not_beyond() -> None:
+    tail = tails.fit(np.arange(10_000.0), trusted=np.inf)
+    assert tail is not None
+    assert tail.surprise(np.array([9999.0, 1e12])).tolist() == pytest.approx([4.3, 4.3], abs=0.01)
