@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from scoring import hours, novelty
+from scoring import hours, novelty, tails
 from scoring.amounts import LAST_PAYMENTS
 from scoring.blend import Scores
 from scoring.features import Features
@@ -52,7 +52,7 @@ def explain(features: Features, scores: Scores, rows: Sequence[int]) -> list[lis
 def leading_evidence(features: Features, norms: Norms, group: str) -> list[str]:
     """The name of each row's most surprising evidence of one group."""
     surprises = np.stack([norms.surprise(features, name) for name in EVIDENCE[group]])
-    return [EVIDENCE[group][best] for best in np.argmax(np.nan_to_num(surprises), axis=0)]
+    return [EVIDENCE[group][best] for best in np.argmax(tails.known_or_0(surprises), axis=0)]
 
 
 def reason(group: str, code: str, contribution: float, row: Row, norms: Norms, currency: int) -> Reason:

@@ -112,8 +112,10 @@ def hour_unusual(features: Features, habits: Floats) -> Floats:
 
 def known_mean(columns: list[Floats]) -> Floats:
     """(n,) mean of the columns, each (n,), that are not NaN; NaN where all are."""
-    known = sum((~np.isnan(column)).astype(np.float64) for column in columns)
-    total = sum(np.nan_to_num(column) for column in columns)
+    known, total = np.zeros(len(columns[0]), np.int64), np.zeros(len(columns[0]))
+    for column in columns:
+        known += ~np.isnan(column)
+        total += tails.known_or_0(column)
     return np.where(known > 0, total / np.maximum(known, 1), np.nan)
 
 
@@ -175,7 +177,7 @@ def contributions(means: Floats, groups: Mapping[str, Tail]) -> Floats:
     result = np.zeros_like(means)
     for place, group in enumerate(GROUPS):
         if group in groups:
-            surprise = np.nan_to_num(groups[group].surprise(means[:, place]))
+            surprise = tails.known_or_0(groups[group].surprise(means[:, place]))
             result[:, place] = WEIGHTS[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
     return result
 

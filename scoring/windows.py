@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from scoring.columns import KEY_BITS, Bools, Columns, Ints
 
@@ -38,12 +39,14 @@ SORTED_AT_A_TIME = 2048
 class Line:
     """Rows in segments (a user's rows, or a user's rows in one currency), each in the order of time.
 
-    order (m,) place of each row in the block; starts (m,) bool, True at the first row of a segment.
+    order (m,) place of each row in the block; starts (m,) bool, True at the first row of a segment; whole
+    says that order is 0, 1, 2 to m - 1, where some things cost less.
     """
 
     order: Ints
     starts: Bools
     at_us: Ints
+    whole: bool = False
     # Bounds asked for before: several groups look at the same windows.
     bounds: dict[tuple[str, int], Ints] = field(default_factory=dict)
 
@@ -63,22 +66,32 @@ class Line:
         gaps[self.starts] = LONGEST_GAP_US
         return np.cumsum(gaps)
 
+    @cached_property
+    def places(self) -> Ints:
+        """(m,) place of each row in the block, segments further apart than any block is long."""
+        return (np.cumsum(self.starts) << 32) + self.order
+
     def last(self, rows: int) -> Ints:
         """(m,) index of the segment's oldest row among the user's last `rows` rows before each row."""
         if ("last", rows) not in self.bounds:
-            key = np.cumsum(self.starts) * (int(self.order.max(initial=0)) + rows + 1) + self.order
-            self.bounds["last", rows] = np.searchsorted(key, key - rows)
+            self.bounds["last", rows] = (
+                np.maximum(self.index - rows, self.first)
+                if self.whole
+                else self.places.searchsorted(self.places - rows)
+            )
         return self.bounds["last", rows]
 
     def since(self, window_us: int, rows: int = PROFILE_ROWS) -> Ints:
         """(m,) the same among those rows that are no older than `window_us` (< LONGEST_GAP_US)."""
         if ("since", window_us) not in self.bounds:
-            self.bounds["since", window_us] = np.searchsorted(self.clock, self.clock - window_us)
+            self.bounds["since", window_us] = self.clock.searchsorted(self.clock - window_us)
         return np.maximum(self.bounds["since", window_us], self.last(rows))
 
     def sums(self, values: Ints, oldest: Ints) -> Ints:
         """(m,) sum of `values` from index `oldest` to just before each row."""
-        running = np.concatenate((np.zeros(1, np.int64), np.cumsum(values, dtype=np.int64)))
+        running = np.empty(len(values) + 1, np.int64)
+        running[0] = 0
+        values.cumsum(out=running[1:])
         return running[:-1] - running[oldest]
 
 
@@ -100,7 +113,7 @@ class Block:
     @cached_property
     def users(self) -> Line:
         """All rows of a user form a segment."""
-        return Line(np.arange(len(self.columns)), self.user_starts, self.columns.at_us)
+        return Line(np.arange(len(self.columns)), self.user_starts, self.columns.at_us, whole=True)
 
     def previous(self, key: Ints) -> Ints:
         """(n,) place of the user's latest earlier row with the same key, -1 where there is none.
@@ -111,13 +124,18 @@ class Block:
         if len(key) > 1 << PLACE_BITS:
             raise ValueError(f"a block of {len(key)} rows is too large")
         shifted = key.astype(np.uint64) << np.uint64(PLACE_BITS)
-        packed = np.sort(shifted | self.users.index.astype(np.uint64))
+        packed = shifted | self.unsigned_index
+        packed.sort()
         place = (packed & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int64)
         same = (packed[1:] ^ packed[:-1]) < (1 << PLACE_BITS)
         earlier = np.where(same & (self.users.first[place[1:]] <= place[:-1]), place[:-1], -1)
         result = np.full(len(key), -1)
         result[place[1:]] = earlier
         return result
+
+    @cached_property
+    def unsigned_index(self) -> NDArray[np.uint64]:
+        return self.users.index.astype(np.uint64)
 
     @cached_property
     def purses(self) -> Line:
