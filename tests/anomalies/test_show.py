@@ -80,9 +80,7 @@ def test_every_kind_of_evidence_has_a_name():
     assert title("new_one") == "new_one"
 
 
-@pytest.mark.parametrize(
-    ("most", "top"), [(0, 2), (1, 2), (3, 4), (7, 10), (10, 10), (11, 20), (650, 1000)]
-)
+@pytest.mark.parametrize(("most", "top"), [(0, 2), (1, 2), (3, 4), (7, 10), (10, 10), (11, 20), (650, 1000)])
 def test_a_charts_top_is_round_and_holds_the_most(most, top):
     assert rounded_up(most) == top
 
