@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -19,15 +19,22 @@ KNOWN = (SQL / "findings_known.sql").read_text()
 UPDATE = (SQL / "findings_update.sql").read_text()
 INSERT = (SQL / "findings_insert.sql").read_text()
 DROP = (SQL / "findings_drop.sql").read_text()
-HELD = (SQL / "findings_held.sql").read_text()
+STANDING = (SQL / "findings_standing.sql").read_text()
 
 # A backfill opens no case for what happened longer before its newest transaction.
 CASES_FOR = timedelta(days=14)
 # A finding is some 3 kB with its reasons; this bounds one statement's size.
 FINDINGS_AT_ONCE = 2_000
 
-# Whose rows were rescored, and from which instant on.
-Rescored = Sequence[tuple[UUID, datetime]]
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class Standing(NamedTuple):
+    """An anomaly that was there before its row was scored again; `judged`: it stays, however low it scores now."""
+
+    user_id: UUID
+    transaction_id: UUID
+    judged: bool
 
 
 class Recorded(NamedTuple):
@@ -46,7 +53,7 @@ def record(
     findings: Sequence[Finding],
     *,
     threshold: float,
-    rescored: Rescored = (),
+    rescored: Sequence[Standing] = (),
     cases_since: datetime | None = None,
 ) -> Recorded:
     """Keep what reaches settings.ANOMALY_FLOOR, drop what no longer does, open and fill cases.
@@ -56,8 +63,8 @@ def record(
 
     findings: a new transaction below the floor may be left out. One below the floor drops its anomaly,
         unless somebody has judged it (a verdict, a closed case): then only its score is brought up to date.
-    rescored: users and the instant from which on all their rows were scored again. Their anomalies from
-        there on that are not among `findings` are dropped, unless judged; see `held`.
+    rescored: the anomalies that stood where rows were scored again. Those that are not among `findings` are
+        dropped, unless judged. A caller that hands in the judged ones, however low, keeps their scores up to date.
     threshold: from this score on an anomaly opens a case; below, it only joins one. `math.inf` opens none,
         for a run that calls `cases.open_due` at its end.
     cases_since: nothing that happened earlier opens a case. By default, 14 days before the newest finding.
@@ -66,7 +73,7 @@ def record(
         return Recorded(0, 0, ())
     kept = [finding for finding in findings if finding.scored.score >= settings.ANOMALY_FLOOR]
     low = [finding for finding in findings if finding.scored.score < settings.ANOMALY_FLOOR]
-    lost = _drop(rescored, low, {finding.transaction_id for finding in findings})
+    lost = _drop(_stale(rescored, findings, low))
     for some in _slices(findings):
         _write(some)
     opened = cases.collect(
@@ -78,32 +85,32 @@ def record(
     return Recorded(len(kept), len(lost), opened)
 
 
-def held(rescored: Rescored) -> set[UUID]:
-    """Transactions in the rescored ranges whose anomaly stays below the floor, because it was judged.
+def standing(users: Sequence[UUID], since: Sequence[datetime], *, until: datetime = END_OF_TIME) -> list[Standing]:
+    """The anomalies of each user's rows from the instant in `since` on, and before `until`. One query.
 
-    A caller that hands their findings to `record`, however low, keeps their scores up to date. One query.
+    To be read before the rows that are scored again: what a live request records meanwhile is then not dropped.
     """
     with connection.cursor() as cursor:
-        cursor.execute(HELD, _ranges(rescored))
-        return {transaction_id for (transaction_id,) in cursor.fetchall()}
+        cursor.execute(STANDING, {"users": list(users), "since": list(since), "until": until})
+        return [Standing(*row) for row in cursor.fetchall()]
 
 
-def _ranges(rescored: Rescored) -> dict[str, Any]:
-    return {"users": [user for user, _ in rescored], "since": [since for _, since in rescored]}
+def _stale(
+    rescored: Sequence[Standing], findings: Sequence[Finding], low: Sequence[Finding]
+) -> list[tuple[UUID, UUID]]:
+    """User and transaction of the anomalies that are none any more, unless somebody has judged them."""
+    found = {finding.transaction_id for finding in findings}
+    unfound = [(stood.user_id, stood.transaction_id) for stood in rescored if stood.transaction_id not in found]
+    return unfound + [(finding.user_id, finding.transaction_id) for finding in low]
 
 
-def _drop(rescored: Rescored, low: Sequence[Finding], found: set[UUID]) -> list[UUID]:
-    """Delete the anomalies that are none any more; the user of each one deleted."""
-    if not rescored and not low:
+def _drop(stale: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
+    """Delete these anomalies, except judged ones; the user of each one deleted."""
+    if not stale:
         return []
-    parameters = {
-        **_ranges(rescored),
-        "found": list(found),
-        "low_users": [finding.user_id for finding in low],
-        "low": [finding.transaction_id for finding in low],
-    }
+    users, transactions = zip(*stale, strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(DROP, parameters)
+        cursor.execute(DROP, {"users": list(users), "transactions": list(transactions)})
         return [user for (user,) in cursor.fetchall()]
 
 

@@ -1,13 +1,14 @@
 """Scoring what waits: users are taken off the list by the batch, and a batch commits whole or not at all.
 
 A run that is killed loses nothing, because the claim rolls back with the records; several workers share the
-work, because each passes over the users that another one holds.
+work, because each passes over the users that another one holds. Memory is bounded by the batch: what of the claimed
+users' rows does not fit into it waits again.
 """
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from uuid import UUID
 
 import numpy as np
@@ -18,12 +19,10 @@ from django.db.models import Max
 from anomalies import budget, cases, pending
 from anomalies.findings import Finding, Scored
 from anomalies.models import Anomaly, PendingScore
-from anomalies.record import CASES_FOR, held, record
-from transactions import history, norms, scorer
+from anomalies.record import CASES_FOR, record, standing
+from transactions import crew, history, norms, pieces, scorer
 from transactions.models import Transaction
 
-# What one batch reads. It bounds the memory, and how much a killed run does again.
-ROWS_AT_ONCE = 250_000
 FIRST_BATCH_USERS = 200
 
 Progress = Callable[[int, int], None]
@@ -42,25 +41,72 @@ class Summary:
     stopped: bool = False
     seconds: float = 0.0
 
+    def __add__(self, other: "Summary") -> "Summary":
+        return Summary(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
 
-def score_pending(*, progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False) -> Summary:
+
+def score_pending(
+    *, progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False, workers: int = 1
+) -> Summary:
     """Score everything that waits, in batches of users; each batch is one database transaction.
 
-    `progress` hears (users done, users in all) after each batch; `should_stop` is asked between batches.
+    `progress` hears (users done, users in all) now and then; `should_stop` is asked between batches. With more than
+    one of `workers`, as many processes share what one batch leaves; this one is among them.
     """
-    summary, began = Summary(), time.monotonic()
-    total = PendingScore.objects.count()
-    if total:
-        summary.references = norms.build_due()
-    users_at_once = FIRST_BATCH_USERS
-    while not (stopping := should_stop()) and (rows := _score_batch(users_at_once, summary)) is not None:
-        users_at_once = max(1, min(users_at_once * 4, users_at_once * ROWS_AT_ONCE // max(rows, 1)))
-        if progress:
-            progress(summary.users, max(total, summary.users))
+    began, total = time.monotonic(), PendingScore.objects.count()
+    first = Summary(references=norms.build_due() if total else 0)
+    score_batches(first, should_stop=should_stop, most=1)
+    others = workers - 1 if not should_stop() and PendingScore.objects.exists() else 0
+    with crew.beside(others) as helpers:
+        run = _Run(first, helpers, total, progress)
+        score_batches(run.own, should_stop=should_stop, heard=run.tell)
+        while helpers.at_work:
+            if should_stop():
+                helpers.stop()
+            helpers.listen(crew.POLL_S)
+            run.tell()
+    # What a helper held that was killed.
+    score_batches(run.own, should_stop=should_stop, heard=run.tell)
+    summary = run.summary
     if summary.users:
         summary.cases = _open_cases()
-    summary.stopped, summary.seconds = stopping, time.monotonic() - began
+    summary.stopped, summary.seconds = should_stop() and PendingScore.objects.exists(), time.monotonic() - began
     return summary
+
+
+@dataclass(slots=True)
+class _Run:
+    """What this process and its helpers have done so far."""
+
+    own: Summary
+    helpers: crew.Crew
+    total: int
+    progress: Progress | None
+
+    @property
+    def summary(self) -> Summary:
+        return sum(self.helpers.told.values(), self.own)
+
+    def tell(self) -> None:
+        self.helpers.listen()
+        if self.progress:
+            done = self.summary.users
+            self.progress(done, max(self.total, done))
+
+
+def score_batches(
+    summary: Summary,
+    *,
+    should_stop: Callable[[], bool],
+    heard: Callable[[], object] = lambda: None,
+    most: float = math.inf,
+) -> None:
+    """Score batches, `most` at most, until nothing waits, adding to the summary; `heard` is called after each."""
+    users_at_once, done = FIRST_BATCH_USERS, 0
+    while done < most and not should_stop() and (rows := _score_batch(users_at_once, summary)) is not None:
+        users_at_once = max(1, min(users_at_once * 4, users_at_once * pieces.ROWS_AT_ONCE // max(rows, 1)))
+        done += 1
+        heard()
 
 
 def _score_batch(limit: int, summary: Summary) -> int | None:
@@ -69,12 +115,25 @@ def _score_batch(limit: int, summary: Summary) -> int | None:
         claimed = pending.claim(limit)
         if not claimed:
             return None
-        past = history.of_users([user for user, _ in claimed], [since for _, since in claimed])
-        findings = _findings(past, held(claimed), summary)
-        record(findings, rescored=claimed, threshold=math.inf)
-    summary.users += len(claimed)
+        piece = pieces.first(claimed)
+        _put_back(claimed, piece)
+        # First what stands and then the rows: an anomaly that a live request records in between stays.
+        stood = standing(piece.users, piece.since, until=piece.until)
+        past = history.of_users(piece.users, piece.since, until=piece.until)
+        findings = _findings(past, {one.transaction_id for one in stood if one.judged}, summary)
+        record(findings, rescored=stood, threshold=math.inf)
+    summary.users += len(piece.wanted) - (piece.rest is not None)
     summary.anomalies += len(findings)
-    return len(past)
+    return len(past) * len(claimed) // len(piece.wanted)
+
+
+def _put_back(claimed: list[pieces.Wanted], piece: pieces.Piece) -> None:
+    """Whoever does not fit into the piece waits again, and the rest of the last user with them."""
+    left = dict(claimed[len(piece.wanted) :])
+    if piece.rest:
+        left[piece.rest[0]] = piece.rest[1]
+    if left:
+        pending.mark(left)
 
 
 def _open_cases() -> int:

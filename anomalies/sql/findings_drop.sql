@@ -1,14 +1,7 @@
--- Removes anomalies that are none any more: those in a rescored range that were not found again, and those found
--- below the floor. What somebody has judged, by a verdict or by closing its case, stays.
+-- Removes anomalies that are none any more. What somebody has judged, by a verdict or by closing its case, stays, also
+-- if that happened only just now.
 DELETE FROM anomalies
-USING (
-    SELECT earlier.user_id, earlier.transaction_id
-    FROM unnest(%(users)s::uuid[], %(since)s::timestamptz[]) AS rescored (user_id, since)
-    JOIN anomalies AS earlier ON earlier.user_id = rescored.user_id AND earlier.txn_date >= rescored.since
-    WHERE earlier.transaction_id <> ALL(%(found)s::uuid[])
-    UNION
-    SELECT * FROM unnest(%(low_users)s::uuid[], %(low)s::uuid[])
-) AS stale (user_id, transaction_id)
+USING (SELECT DISTINCT * FROM unnest(%(users)s::uuid[], %(transactions)s::uuid[])) AS stale (user_id, transaction_id)
 WHERE
     anomalies.user_id = stale.user_id
     AND anomalies.transaction_id = stale.transaction_id

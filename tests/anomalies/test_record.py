@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from anomalies import cases
 from anomalies.models import Anomaly, Case
-from anomalies.record import held, record
+from anomalies.record import record, standing
 from tests.anomalies.findings import finding, reference
 from tests.factories import START, AnalystFactory, AnomalyFactory, CaseFactory, ReferenceFactory, VerdictFactory
 
@@ -89,7 +89,7 @@ class TestStaleAnomalies:
         AnomalyFactory(user_id=USER, transaction__txn_date=START + DAY)
         others = AnomalyFactory(user_id=OTHER, transaction__txn_date=START + DAY)
         again = finding(user=USER, score=55.0, transaction=found_again.transaction_id)
-        recorded = record([again], rescored=[(USER, START)], threshold=60)
+        recorded = record([again], rescored=standing([USER], [START]), threshold=60)
         assert recorded.dropped == 1
         assert set(Anomaly.objects.all()) == {before, found_again, others}
 
@@ -102,30 +102,31 @@ class TestStaleAnomalies:
     def test_an_anomaly_of_a_closed_case_stays_and_so_does_the_case(self):
         case = CaseFactory(user_id=USER, state="closed", priority=65.0, anomaly_count=1)
         anomaly = AnomalyFactory(user_id=USER, case=case)
-        record([], rescored=[(USER, START - DAY)], threshold=60)
+        record([], rescored=standing([USER], [START - DAY]), threshold=60)
         record([finding(user=USER, score=12.0, transaction=anomaly.transaction_id)], threshold=60)
         assert Anomaly.objects.get().score == 12.0
         case.refresh_from_db()
         assert (case.state, case.priority, case.anomaly_count) == ("closed", 65.0, 1)
 
-    def test_held_names_the_judged_anomalies_of_a_rescored_range(self):
+    def test_standing_tells_the_judged_anomalies_of_a_rescored_range(self):
         judged = AnomalyFactory(user_id=USER)
         VerdictFactory(transaction=judged.transaction)
         closed = AnomalyFactory(user_id=USER, case=CaseFactory(user_id=USER, state="closed"))
         AnomalyFactory(user_id=USER)
-        assert held([(USER, START - DAY)]) == {judged.transaction_id, closed.transaction_id}
+        judged_ones = {stood.transaction_id for stood in standing([USER], [START - DAY]) if stood.judged}
+        assert judged_ones == {judged.transaction_id, closed.transaction_id}
 
     def test_a_case_counts_again_what_is_left_of_it(self):
         high, low = finding(user=USER, score=90.0), finding(user=USER, score=62.0, at=START + DAY)
         record([high, low], threshold=60)
-        record([low], rescored=[(USER, START)], threshold=60)
+        record([low], rescored=standing([USER], [START]), threshold=60)
         case = Case.objects.get()
         assert (case.priority, case.anomaly_count, case.latest_at) == (62.0, 1, START + DAY)
 
     def test_an_open_case_left_with_nothing_goes_and_a_claimed_one_stays_for_its_analyst(self):
         record([finding(user=USER, score=90.0), finding(user=OTHER, score=90.0)], threshold=60)
         cases.claim(Case.objects.get(user_id=OTHER).pk, by=AnalystFactory())
-        record([], rescored=[(USER, START), (OTHER, START)], threshold=60)
+        record([], rescored=standing([USER, OTHER], [START, START]), threshold=60)
         case = Case.objects.get()
         assert (case.user_id, case.state, case.anomaly_count, case.priority) == (OTHER, "claimed", 0, 0.0)
 
@@ -176,7 +177,7 @@ class TestCases:
         found = finding(user=USER, score=80.0)
         record([found], threshold=60.0)
         cases.close(Case.objects.get().pk, outcome="expected", by=AnalystFactory())
-        record([found], rescored=[(USER, START)], threshold=60.0)
+        record([found], rescored=standing([USER], [START]), threshold=60.0)
         assert Case.objects.get().state == "closed"
 
     def test_what_was_judged_without_a_case_opens_none(self):

@@ -1,12 +1,14 @@
 """The references that are due."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from anomalies.models import Reference
 from tests.transactions import traffic
-from transactions import intake, norms
+from transactions import intake, norms, pieces
 
 FIRST = datetime(2025, 3, 1, 15, 30, tzinfo=UTC)
 MIDNIGHT = datetime(2025, 3, 1, tzinfo=UTC)
@@ -46,3 +48,49 @@ def test_each_is_built_once_and_from_rows_before_its_end_only() -> None:
     norms.build_due()
     later = dict(Reference.objects.values_list("until", "payload"))
     assert all(later[until] == payload for until, payload in before)
+
+
+@pytest.mark.django_db
+def test_a_sample_in_small_pieces_makes_the_same_references(monkeypatch: pytest.MonkeyPatch) -> None:
+    intake.take(traffic.rows(3000), score=False)
+    norms.build_due()
+    whole = dict(Reference.objects.values_list("until", "payload"))
+    Reference.objects.all().delete()
+    # Two or three users at once.
+    monkeypatch.setattr(pieces, "ROWS_AT_ONCE", 200)
+    monkeypatch.setattr(norms, "SAMPLE_ROWS", 500)
+    norms.build_due()
+    assert dict(Reference.objects.values_list("until", "payload")) == whole
+
+
+def test_ends_are_grouped_so_that_their_windows_fit() -> None:
+    ends = norms.ladder(FIRST, FIRST + timedelta(days=400))
+    groups = list(norms._groups(ends, days=90))
+    assert [end for group in groups for end in group] == ends
+    assert max(group[-1] - group[0] + norms.WINDOW for group in groups) <= timedelta(days=90)
+    assert len(groups) < 12
+
+
+@pytest.mark.django_db
+def test_one_user_is_at_most_a_tenth_of_what_is_normal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "ROWS_AT_ONCE", 300)
+    monkeypatch.setattr(norms, "LARGEST_USER_ROWS", 600)
+    intake.take([*traffic.rows(2000), *traffic.rows(3000, users=1, seed=2)], score=False)
+    norms.build_due()
+    newest = Reference.objects.order_by("-until")[0]
+    assert 1300 < newest.rows < 2200
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_runs_at_once_build_each_reference_once() -> None:
+    intake.take(traffic.rows(3000), score=False)
+
+    def build(_: int) -> int:
+        try:
+            return norms.build_due()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as runs:
+        built = list(runs.map(build, range(2)))
+    assert sorted(built) == [0, Reference.objects.count()]

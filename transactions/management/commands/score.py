@@ -1,7 +1,8 @@
 """`manage.py score`: score every transaction that waits."""
 
 import json
-from argparse import ArgumentParser
+import os
+from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import asdict
 from typing import Any
 
@@ -19,22 +20,35 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        shared = "processes that share the work (default: the cores)"
+        parser.add_argument("--workers", type=_count, default=cores(), metavar="N", help=shared)
         parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
 
     def handle(self, **options: Any) -> None:
-        summary = scored_with_progress()
+        summary = scored_with_progress(workers=options["workers"])
         self.stdout.write(json.dumps(asdict(summary)) if options["json"] else sentence(summary))
 
 
-def scored_with_progress() -> Summary:
-    """`score_pending` with a bar on a terminal; stops between two batches when asked to."""
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 256:
+        raise ArgumentTypeError("a whole number from 1 to 256")
+    return int(text)
+
+
+def scored_with_progress(*, workers: int | None = None) -> Summary:
+    """`score_pending` on all cores, with a bar on a terminal; stops between two batches when asked to."""
     with tqdm(unit=" users", disable=None, desc="Scoring") as bar, stop_requests() as should_stop:
 
         def show(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        return score_pending(progress=show, should_stop=should_stop)
+        return score_pending(progress=show, should_stop=should_stop, workers=workers or cores())
 
 
 def sentence(summary: Summary) -> str:
