@@ -11,6 +11,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -48,9 +49,11 @@ def forks(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[F
     forks = Forks(tmp_path_factory.mktemp("forks"), DATABASE_URL=database)
     migrated = forks.start("migrate", "--verbosity=0")
     migrated.end()
-    assert migrated.err.read_text() == ""
-    yield forks
-    forks.close()
+    try:
+        assert migrated.err.read_text() == ""
+        yield forks
+    finally:
+        forks.close()
 
 
 @pytest.fixture
@@ -58,10 +61,9 @@ def cluster() -> Iterator[Path]:
     """The home of an embedded PostgreSQL of this test's own, with the tables; durable, as in production."""
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     folder.chmod(0o711)
-    forks = Forks(folder, EMBEDDED_POSTGRES_DIR=str(folder / "home"))
-    migrated = forks.start("migrate", "--verbosity=0")
-    migrated.end()
-    forks.close()
+    with closing(Forks(folder, EMBEDDED_POSTGRES_DIR=str(folder / "home"))) as forks:
+        migrated = forks.start("migrate", "--verbosity=0")
+        migrated.end()
     try:
         assert server.find(folder / "home"), migrated.err.read_text()
         yield folder / "home"
@@ -192,24 +194,24 @@ def test_a_load_asked_to_stop_ends_after_its_chunk_and_goes_on_when_run_again(
 @pytest.mark.parametrize("seed", [SEED], ids="FAULT_SEED={}".format)
 def test_the_table_equals_the_file_however_often_postgresql_is_killed(cluster: Path, tmp_path: Path, seed: int) -> None:
     """The server dies with SIGKILL. The load says so in a sentence, and its next run starts the server again."""
-    rng, forks = random.Random(seed), Forks(tmp_path, EMBEDDED_POSTGRES_DIR=str(cluster))
+    rng = random.Random(seed)
     kills, round_, within_s, was = 0, 0, 1.0, -1
-    while kills < max(KILLS // 4, 1):
-        round_ += 1
-        known, told = make(tmp_path / f"{round_}.csv", 4_000, seed=seed + round_), None
-        while told is None:
-            fork = forks.start("load_data", known.path, *OPTIONS, rows_at_once=200)
-            if kills < KILLS // 4 and not fork.ends_within(rng.uniform(0.1, within_s)):
-                kills += kill_server(cluster)
-            fork.end()
-            told, failed = fork.told(), fork.err.read_text()
-            assert told, failed
-            if told["error"]:
-                assert "CommandError: The database failed (" in failed
-                assert "Traceback" not in failed
-                assert "Run the same command again to go on." in failed
-                within_s = within_s * 0.9 if told["rows"] > was else min(within_s * 1.5, 10)
-                was, told = told["rows"], None
-        assert_loaded(cluster_url(cluster), known, told)
-        forget(cluster_url(cluster, roles.OWNER))
-    forks.close()
+    with closing(Forks(tmp_path, EMBEDDED_POSTGRES_DIR=str(cluster))) as forks:
+        while kills < max(KILLS // 4, 1):
+            round_ += 1
+            known, told = make(tmp_path / f"{round_}.csv", 4_000, seed=seed + round_), None
+            while told is None:
+                fork = forks.start("load_data", known.path, *OPTIONS, rows_at_once=200)
+                if kills < KILLS // 4 and not fork.ends_within(rng.uniform(0.1, within_s)):
+                    kills += kill_server(cluster)
+                fork.end()
+                told, failed = fork.told(), fork.err.read_text()
+                assert told, failed
+                if told["error"]:
+                    assert "CommandError: The database failed (" in failed
+                    assert "Traceback" not in failed
+                    assert "Run the same command again to go on." in failed
+                    within_s = within_s * 0.9 if told["rows"] > was else min(within_s * 1.5, 10)
+                    was, told = told["rows"], None
+            assert_loaded(cluster_url(cluster), known, told)
+            forget(cluster_url(cluster, roles.OWNER))

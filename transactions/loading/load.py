@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Protocol
 
+import psycopg
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
@@ -71,12 +72,9 @@ def run(
 
     Raises LoadFailed. Main thread, outside any transaction.
     """
-    try:
-        with _alone(job, say, should_stop) as mine:
-            if mine:
-                _load(job, summary, again, max_rejects, progress, should_stop)
-    except (DatabaseError, InterfaceError) as error:
-        raise LoadFailed(_lost(summary, error)) from error
+    with _losses_told(summary), _alone(job, say, should_stop) as mine:
+        if mine:
+            _load(job, summary, again, max_rejects, progress, should_stop)
 
 
 def rehearse(
@@ -88,7 +86,7 @@ def rehearse(
     should_stop: Callable[[], bool],
 ) -> None:
     """What `run` would do, from the beginning: everything is checked and compared, nothing is stored."""
-    with rehearsal.stage() as store, closing(_in_turn(job, 0, 0, max_rejects)) as chunks:
+    with _losses_told(summary), rehearsal.stage() as store, closing(_in_turn(job, 0, 0, max_rejects)) as chunks:
         for chunk in chunks:
             tally, rejects = _stored(chunk, store)
             _count(summary, tally, rejects, chunk)
@@ -119,7 +117,7 @@ def _alone(job: Job, say: Say, should_stop: Callable[[], bool]) -> Iterator[bool
         yield True
     finally:
         # A lost connection has let go of the lock already.
-        with suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
+        with suppress(DatabaseError, InterfaceError, psycopg.Error), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
@@ -266,9 +264,14 @@ def _check_rejects(summary: FileSummary, max_rejects: int | None) -> None:
         )
 
 
-def _lost(summary: FileSummary, error: Exception) -> str:
-    reason = str(error).strip().split("\n")[0]
-    return (
-        f"The database failed ({reason}). {summary.tally.rows:,} rows of {summary.name} are done, up to line "
-        f"{summary.line:,}. Run the same command again to go on."
-    )
+@contextmanager
+def _losses_told(summary: FileSummary) -> Iterator[None]:
+    """A failure of the database as a sentence. COPY raises psycopg's own errors, which Django does not wrap."""
+    try:
+        yield
+    except (DatabaseError, InterfaceError, psycopg.Error) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise LoadFailed(
+            f"The database failed ({reason}). {summary.tally.rows:,} rows of {summary.name} are done, up to line "
+            f"{summary.line:,}. Run the same command again to go on."
+        ) from error

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from transactions import store
@@ -28,7 +29,7 @@ def stage() -> Iterator[Callable[[Sequence[Row]], Sequence[Written]]]:
     try:
         yield _compare
     finally:
-        with suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
+        with suppress(DatabaseError, InterfaceError, psycopg.Error), connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS rehearsed_transactions")
 
 

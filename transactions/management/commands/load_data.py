@@ -8,7 +8,9 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from tqdm import tqdm
 
 from transactions import demo
@@ -35,6 +37,7 @@ Exit codes: 0 done (rows may have been rejected, but not all), 1 failed or stopp
 docs/loading.md tells all of it; docs/demo.md the demo data.
 """
 
+GO_ON = " Run the same command again to go on."
 DEMO_NUMBERS = ("users", "days", "seed", "end")
 FILE_OPTIONS = ("files", "map", "set", "meta", "timezone", "namespace", "format", "delimiter", "rejects", "max_rejects")
 
@@ -86,8 +89,15 @@ class Command(BaseCommand):
         if failure:
             raise CommandError(str(failure), returncode=failure.exit_code)
         if not options["dry_run"] and not options["no_score"]:
+            self._score(as_json=options["json"])
+
+    def _score(self, *, as_json: bool) -> None:
+        try:
             scored = scored_with_progress()
-            (self.stderr if options["json"] else self.stdout).write(scored_sentence(scored))
+        except (DatabaseError, psycopg.Error) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise CommandError(f"All rows are loaded, but scoring failed ({reason}): run `manage.py score`.") from error
+        (self.stderr if as_json else self.stdout).write(scored_sentence(scored))
 
     def _tell(self, summary: Summary, failure: LoadFailed | None, *, as_json: bool) -> None:
         if as_json:
@@ -120,7 +130,7 @@ class _Run:
                 self._one(job, self.summary.files[-1], _shown_by(bar))
             if not self.summary.files[-1].finished:
                 self.summary.stopped = True
-                raise LoadFailed("Stopped as asked. Run the same command again to go on.")
+                raise LoadFailed(f"Stopped as asked.{'' if self.options['dry_run'] else GO_ON}")
         total = self.summary.total()
         if total.rows and not total.accepted + total.duplicate:
             raise LoadFailed("Not one row could be taken: do the options fit the file?")
