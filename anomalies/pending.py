@@ -28,9 +28,11 @@ def claim(limit: int) -> list[tuple[UUID, datetime]]:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM pending_scores WHERE user_id IN ("
+            # Materialized: PostgreSQL may run a subquery again for each row, and each time lock others.
+            "WITH claimed AS MATERIALIZED ("
             " SELECT user_id FROM pending_scores ORDER BY user_id LIMIT %s FOR UPDATE SKIP LOCKED)"
-            " RETURNING user_id, since",
+            " DELETE FROM pending_scores USING claimed WHERE pending_scores.user_id = claimed.user_id"
+            " RETURNING pending_scores.user_id, since",
             [limit],
         )
         return sorted(cursor.fetchall())
