@@ -207,7 +207,7 @@ def test_the_docs_page_loads_only_from_us_and_runs_under_the_strict_policy() -> 
 
 
 @pytest.mark.browser
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="there is no Chromium here")
 def test_the_docs_page_works_in_a_browser_that_reaches_nobody_else(live_server: LiveServer, settings: Settings) -> None:
     from playwright.sync_api import sync_playwright

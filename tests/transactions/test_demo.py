@@ -237,7 +237,7 @@ def test_ids_and_fractions_of_seconds_are_alike_in_planted_and_ordinary_rows(mad
 # --- loading ---
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_loading_stores_the_rows_their_pending_marks_and_the_labels(tmp_path: Path, small: Made) -> None:
     told = load(*SMALL, f"--labels={tmp_path / 'new' / 'labels.csv'}")
     assert counts(told) == (len(small), 0, 0, 0)
@@ -248,7 +248,7 @@ def test_loading_stores_the_rows_their_pending_marks_and_the_labels(tmp_path: Pa
     assert labels == {str(id_): kind for id_, kind in small.labels()}
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_loading_twice_adds_nothing(tmp_path: Path, small: Made) -> None:
     labels = f"--labels={tmp_path / 'labels.csv'}"
     load(*SMALL, labels)
@@ -257,7 +257,7 @@ def test_loading_twice_adds_nothing(tmp_path: Path, small: Made) -> None:
     assert Transaction.objects.count() == len(small)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_load_that_was_broken_off_goes_on_in_the_next_hour(tmp_path: Path) -> None:
     numbers, labels = ("--demo", "--users=20", "--days=30"), f"--labels={tmp_path / 'labels.csv'}"
     load(*numbers, "--end=2026-03-01", labels)
@@ -269,14 +269,14 @@ def test_a_load_that_was_broken_off_goes_on_in_the_next_hour(tmp_path: Path) -> 
     assert load(*numbers, labels)["accepted"] > 0, "finished, so the next one is of today"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_without_an_end_the_data_reach_up_to_the_last_hour(tmp_path: Path) -> None:
     load("--demo", "--users=60", "--days=30", f"--labels={tmp_path / 'labels.csv'}")
     newest = Transaction.objects.latest("txn_date").txn_date
     assert timedelta() < timezone.now() - newest < timedelta(hours=24)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_dry_run_writes_nothing(tmp_path: Path, small: Made) -> None:
     told = load(*SMALL, "--dry-run", f"--labels={tmp_path / 'labels.csv'}")
     assert told["rows"] == len(small)
