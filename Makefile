@@ -1,7 +1,7 @@
 # Needs make, a POSIX shell and Python 3.11 or newer; everything else is installed into .venv.
 .POSIX:
 .SUFFIXES:
-.PHONY: help run stop test check coverage faults screenshots lock clean runtime dev bench
+.PHONY: help run stop test check coverage faults replay screenshots lock clean runtime dev bench
 
 PY = .venv/bin/python
 MANAGE = $(PY) manage.py
@@ -18,6 +18,7 @@ help:
 	@echo 'make check        style, types, import rule, migrations, deployment settings'
 	@echo 'make coverage     the tests, with the lines they miss'
 	@echo 'make faults       the long crash tests'
+	@echo 'make replay       100,000 rows live, shuffled and in batch: the same scores'
 	@echo 'make screenshots  make the pictures in docs/screenshots again, with Chromium'
 	@echo 'make bench        install what the scripts in benchmarks/ compare us with'
 	@echo 'make lock         resolve requirements*.in into the hashed requirements*.txt; LOCK=--upgrade for newer ones'
@@ -51,6 +52,10 @@ coverage: dev
 # More kills than make test does; FAULT_KILLS and FAULT_SEED of the environment say how many and when.
 faults: dev
 	FAULT_KILLS=$${FAULT_KILLS:-500} $(PY) -m pytest tests/faults
+
+# make test replays 1,500; REPLAY_TAKEN of the environment says how many, REPLAY_POSTED how many more through the API.
+replay: dev
+	REPLAY_TAKEN=$${REPLAY_TAKEN:-100000} $(PY) -m pytest tests/transactions/test_live_equals_batch.py
 
 screenshots: dev
 	$(PY) -m tests.browser.screenshots docs/screenshots
