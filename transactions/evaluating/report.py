@@ -1,0 +1,100 @@
+"""An evaluation as one HTML file that needs nothing else: tables, and plots as inline SVG."""
+
+import io
+import math
+import re
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from transactions.evaluating import table
+from transactions.evaluating.measure import MEAN, RULE, SERVER, Evaluation
+
+# Colours of middle lightness, readable on white and on black.
+COLOURS = {SERVER: "#2f7fd0", MEAN: "#d9772b", RULE: "#c2409a"}
+# Stands for the colour of the page's text until the SVG is in the page.
+INK = "#010203"
+SIZE_INCHES = (5.6, 4.0)
+
+
+def html(found: Evaluation) -> str:
+    """The whole page. Loads matplotlib, which takes a second."""
+    return render_to_string(
+        "evaluating/report.html",
+        {
+            "found": found,
+            "heading": table.heading(found),
+            "titles": table.titles(found),
+            "kinds": [(table.kind_title(found, kind), _cells(kind.scorers)) for kind in found.kinds],
+            "notes": list(table.notes(found)),
+            "curves": _recall_precision(found),
+            "calibration": _calibration(found),
+        },
+    )
+
+
+def _cells(scorers: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    return [
+        (name, [table.cell(measures.get(measure)) for measure in table.MEASURES]) for name, measures in scorers.items()
+    ]
+
+
+def _recall_precision(found: Evaluation) -> str:
+    figure, axes = _axes("recall: share of the frauds found", "precision: share of frauds among these")
+    for name, (recall, precision) in found.curves.recall_precision.items():
+        axes.step(recall, precision, where="pre", color=COLOURS[name], label=name)
+    for name, measures in found.kinds[0].scorers.items():
+        at = measures["recall"].value, measures["precision"].value
+        if not math.isnan(sum(at)):
+            label = name if name == RULE else f"{name}, at the budget"
+            axes.plot(*at, "o", clip_on=False, color=COLOURS[name], label=label)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.legend(frameon=False, labelcolor=INK)
+    return _svg(figure, "Precision by recall")
+
+
+def _calibration(found: Evaluation) -> str:
+    figure, axes = _axes("score", "share of transactions at or above it")
+    points = found.curves.points
+    axes.plot(points, 10 ** (-points / 20), "--", color=INK, linewidth=1, label="promised")
+    for (name, shares), colour in zip(found.curves.shares.items(), (COLOURS[SERVER], COLOURS[MEAN]), strict=True):
+        seen = shares > 0
+        axes.step(points[seen], shares[seen], where="post", color=colour, label=f"{name} transactions")
+    axes.set_yscale("log")
+    axes.set_xlim(0, 100)
+    axes.legend(frameon=False, labelcolor=INK)
+    return _svg(figure, "Share of transactions by score")
+
+
+def _axes(x: str, y: str) -> tuple[Any, Any]:
+    """A figure without pyplot, which would keep it, and look for a display."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
+    axes.tick_params(which="both", colors=INK)
+    axes.grid(color=INK, alpha=0.15, linewidth=0.6)
+    for side, spine in axes.spines.items():
+        spine.set_color(INK)
+        spine.set_visible(side in ("left", "bottom"))
+    axes.patch.set_visible(False)
+    return figure, axes
+
+
+def _svg(figure: Any, title: str) -> str:
+    """The figure as an element for a page: text stays text, and takes the page's colour."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    drawn = io.StringIO()
+    # The ids within are hashed: of the title, so that two figures in a page do not share any.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "svg.id": re.sub(r"\W", "-", title)}):
+        FigureCanvasSVG(figure)
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+    text = drawn.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    label = f'<svg role="img" aria-label="{title}"'
+    return text.replace("<svg", label, 1).replace(INK, "currentColor")
