@@ -24,7 +24,8 @@ print(open_before, len(DatabaseWrapper._connection_pools), connection.connection
 
 def test_importing_the_application_opens_no_connection() -> None:
     ended = run(sys.executable, "-c", COUNT_AFTER_IMPORT, DATABASE_URL=NOWHERE)
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("0\n", "", 0)
+    # Before the static files are collected, their absence is warned about.
+    assert (ended.stdout, ended.returncode) == ("0\n", 0), ended.stderr
 
 
 def test_what_is_open_before_a_fork_is_closed(own_database: str) -> None:
