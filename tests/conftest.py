@@ -7,10 +7,33 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import factory
 import psycopg
 import pytest
 from django.db import connection
 from psycopg import sql
+
+from tests import factories
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that really commit begin with what the migrations filled, and leave nothing behind.
+
+    All of them, or none: after one that does not, Django fills in the content types, and the next one that does
+    finds them there.
+    """
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        if marker and marker.kwargs.get("transaction"):
+            item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
+
+
+@pytest.fixture(autouse=True)
+def sequences_begin_anew() -> None:
+    """Times and names from the factories do not depend on how many tests ran before."""
+    for made in vars(factories).values():
+        if isinstance(made, type) and issubclass(made, factory.Factory):
+            made.reset_sequence(0)
 
 
 @pytest.fixture(scope="session")

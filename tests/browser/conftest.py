@@ -1,4 +1,4 @@
-"""The site and the browser of the tests in this folder: both real, both for the whole session."""
+"""The site and the browser of the tests in this folder, both real."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -27,7 +27,8 @@ def address() -> Iterator[str]:
             yield address
 
 
-@pytest.fixture(scope="session")
+# No longer than needed: while it is open, an event loop runs, and Django refuses to work beside one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = _need_chromium()
     with sync_playwright() as playwright:
@@ -53,7 +54,7 @@ def complaints() -> Iterator[list[str]]:
     assert found == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sessions(browser: Browser, address: str) -> Callable[[str], StorageState]:
     """The cookies of somebody who has logged in, once for all tests."""
     known: dict[str, StorageState] = {}
