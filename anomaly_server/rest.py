@@ -13,7 +13,7 @@ FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["anomalies.api.permissions.ReadOrMayWrite"],
     "DEFAULT_PARSER_CLASSES": ["transactions.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["anomalies.api.rendering.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "anomalies.api.schema.Schema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     # `format` would be a parameter that no listing declares.

@@ -1,24 +1,31 @@
-"""What a list of transactions can be asked for."""
+"""What the list of transactions can be asked for."""
 
+from django_filters import FilterSet
+
+from anomalies.api.filtering import StrictFilter
 from anomalies.api.parameters import (
-    AMOUNT_SCHEMA,
-    Parameter,
-    amount,
-    dates,
-    of_currency,
-    of_user,
-    plain_text,
-    status,
+    AmountField,
+    CurrencyField,
+    EarliestField,
+    LatestField,
+    StatusField,
+    TextField,
+    UUIDField,
 )
 
-STATUS_SCHEMA = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,31}$"}
 
-FILTERS = (
-    of_user(),
-    *dates("txn_date"),
-    Parameter("min_amount", amount, "amount >= %s", AMOUNT_SCHEMA, "Of this amount or more."),
-    Parameter("max_amount", amount, "amount <= %s", AMOUNT_SCHEMA, "Of this amount or less."),
-    of_currency(),
-    Parameter("status", status, "status = %s", STATUS_SCHEMA, "With exactly this status."),
-    Parameter("merchant_id", plain_text, "merchant_id = %s", {"type": "string"}, "At this merchant."),
-)
+class TransactionFilters(FilterSet):  # type: ignore[misc]
+    user_id = StrictFilter(UUIDField, help_text="Rows of this user.")
+    from_date = StrictFilter(EarliestField, "txn_date", "gte", help_text="At or after this time or day (UTC).")
+    to_date = StrictFilter(
+        LatestField, "txn_date", "lte", help_text="At or before this time, or in or before this day (UTC)."
+    )
+    min_amount = StrictFilter(AmountField, "amount", "gte", help_text="Of this amount or more.")
+    max_amount = StrictFilter(AmountField, "amount", "lte", help_text="Of this amount or less.")
+    currency = StrictFilter(CurrencyField, help_text="ISO 4217 code.")
+    status = StrictFilter(StatusField, help_text="With exactly this status.")
+    merchant_id = StrictFilter(TextField, help_text="At this merchant.")
+
+
+class UserFilters(FilterSet):  # type: ignore[misc]
+    """None: users are walked, not searched."""

@@ -1,28 +1,25 @@
 """The base of every API view: what is not declared is refused."""
 
+from functools import cache
 from typing import Any
 
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
 
-from anomalies.api.paging import Listing
-from anomalies.api.parameters import given, read
+from anomalies.api.listing import Listing
+from anomalies.api.parameters import Parameters, given
 from anomalies.api.problems import Error, LengthRequired, Refused
 
+NONE = Parameters({})
 
-class StrictView(APIView):
-    """A view that takes no query parameters, unless it has a listing to read them."""
 
-    listing: Listing | None = None
+class PrivateView(APIView):
     # What a view takes is in the schema.
     http_method_names = [name for name in APIView.http_method_names if name != "options"]
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        if self.listing is None or request.method not in ("GET", "HEAD"):
-            read(given(request), ())
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -31,20 +28,69 @@ class StrictView(APIView):
         return response
 
 
-class ListView(StrictView):
+class StrictViewSet(PrivateView, GenericViewSet[Any]):
+    """A viewset that takes no query parameters, but for its list, which takes those of its filters and pages.
+
+    `queryset`, `serializer_class` and `filterset_class` are the contract. `listing` answers as they would without
+    their cost: copying form fields, making models and serializing them take longer than the query itself.
+    """
+
     listing: Listing
+    # What the 404 of a row says.
+    nothing: str
+    lookup_value_converter = "uuid"
 
-    def get(self, request: Request) -> Response:
-        return Response(self.listing.page(request))
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.given = given(request)
+        self.asked = (_of_list(type(self)) if self.action == "list" else NONE).read(self.given)
+
+    def list(self, _request: Request) -> Response:
+        rows: Any = self.listing
+        return self.get_paginated_response(self.paginate_queryset(self.filter_queryset(rows)))
+
+    def row(self, listing: Listing, key: Any) -> dict[str, Any]:
+        """The row with this key, as JSON. Raises NotFound."""
+        found = listing.row(self.lookup_field, key)
+        if found is None:
+            raise exceptions.NotFound(self.nothing)
+        return found
 
 
-class NoSuchAddress(StrictView):
+@cache
+def _of_list(viewset: Any) -> Parameters:
+    filters = {name: one.field for name, one in viewset.filterset_class.base_filters.items()}
+    return Parameters({**filters, **viewset.pagination_class.fields(viewset.listing)})
+
+
+class Router(SimpleRouter):
+    """Names the addresses of `users` users/ `users`, users/<id>/ `user`, and users/<id>/look/ `look`.
+
+    No page lists the addresses: the schema does.
+    """
+
+    routes = [
+        Route("{prefix}/", {"get": "list", "post": "create"}, "{prefix}", detail=False, initkwargs={}),
+        DynamicRoute("{prefix}/{url_path}/", "{url_name}", detail=False, initkwargs={}),
+        Route("{prefix}/{lookup}/", {"get": "retrieve"}, "{basename}", detail=True, initkwargs={}),
+        DynamicRoute("{prefix}/{lookup}/{url_path}/", "{url_name}", detail=True, initkwargs={}),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(use_regex_path=False)
+
+    def get_routes(self, viewset: Any) -> Any:
+        (prefix,) = (prefix for prefix, registered, _ in self.registry if registered is viewset)
+        return [route._replace(name=route.name.replace("{prefix}", prefix)) for route in super().get_routes(viewset)]
+
+
+class NoSuchAddress(PrivateView):
     """Any other address below the API's: 404 for whoever is known, 401 for everybody else."""
 
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super(StrictView, self).initial(request, *args, **kwargs)
+        super().initial(request, *args, **kwargs)
         hint = "" if request.path.endswith("/") else " Addresses end with a slash."
         raise exceptions.NotFound(f"There is nothing at this address.{hint}")
 

@@ -5,71 +5,26 @@ first one costs, and rows that come and go between two pages move nothing.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from collections.abc import Mapping, Sequence
 from hmac import compare_digest
-from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import quote_plus
 
 import orjson
-from django.db import connection
 from django.utils.crypto import salted_hmac
-from drf_spectacular.utils import OpenApiParameter
-from psycopg.types.datetime import TimestamptzLoader
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from anomalies.api.parameters import Parameter, given, one_of, plain_text, read, whole
+from anomalies.api.listing import Listing, Ordering, Position, Row
+from anomalies.api.parameters import OneOfField, StrictField, TextField, WholeField, documented
 from anomalies.api.problems import Error, Refused
 
-Row = tuple[Any, ...]
 VERSION = 1
 MAC_BYTES = 16
 LONGEST_CURSOR = 1_000
 DEFAULT_LIMIT = 100
 MOST_ROWS = 1_000
-
-
-class Column(NamedTuple):
-    """A column of an ordering; `read` turns a cursor's JSON value back into the column's."""
-
-    name: str
-    read: Callable[[Any], Any]
-    descending: bool = False
-
-
-class Position(NamedTuple):
-    """A place in an ordering: beyond the row with this key, or at it as well; forwards or back."""
-
-    key: Row
-    backward: bool = False
-    inclusive: bool = False
-
-
-@dataclass(frozen=True)
-class Ordering:
-    """The columns that put rows in one total order. The last one must be unique."""
-
-    columns: tuple[Column, ...]
-
-    def order_by(self, *, backward: bool) -> str:
-        return ", ".join(f"{one.name} {'DESC' if one.descending != backward else 'ASC'}" for one in self.columns)
-
-    def beyond(self, position: Position) -> tuple[str, list[Any]]:
-        """The condition for rows beyond `position`, with its values."""
-        # Each value twice but the last: see `_beyond`.
-        values = [value for value in position.key for _ in (0, 1)][:-1]
-        return _beyond(self.columns, position.backward, position.inclusive), values
-
-
-@lru_cache
-def _beyond(columns: tuple[Column, ...], backward: bool, inclusive: bool) -> str:
-    """`a <= x AND (a < x OR b > y)`: the OR alone would read the index from its beginning to the cursor."""
-    first, *rest = columns
-    sign = "<" if first.descending != backward else ">"
-    if not rest:
-        return f"{first.name} {sign}{'=' if inclusive else ''} %s"
-    return f"{first.name} {sign}= %s AND ({first.name} {sign} %s OR {_beyond(tuple(rest), backward, inclusive)})"
 
 
 def seal(position: Position, query: str) -> str:
@@ -103,127 +58,68 @@ def _mac(payload: bytes, query: str) -> bytes:
     return salted_hmac(__name__, payload + query.encode(), algorithm="sha256").digest()[:MAC_BYTES]
 
 
-LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": DEFAULT_LIMIT}
-LIMIT = Parameter("limit", whole(1, MOST_ROWS), "", LIMIT_SCHEMA, "Rows a page.")
-CURSOR = Parameter("cursor", plain_text, "", {"type": "string"}, "A page's place: taken from `next` or `previous`.")
-COUNT_SCHEMA = {"type": "string", "enum": ["estimated"]}
-COUNT = Parameter("count", one_of("estimated"), "", COUNT_SCHEMA, "Adds `count`, an estimate by the planner.")
+class KeysetPagination(BasePagination):
+    """Pages of a Listing. One query a page, and one EXPLAIN if a count is asked for."""
 
+    limit = WholeField(low=1, high=MOST_ROWS, initial=DEFAULT_LIMIT, help_text="Rows a page.")
+    cursor = TextField(help_text="A page's place: taken from `next` or `previous`.")
+    count = OneOfField(options=["estimated"], help_text="Adds `count`, an estimate by the planner.")
 
-@dataclass(frozen=True, kw_only=True)
-class Listing:
-    """What a list endpoint shows: columns of a table, its filters, its orderings (each served by an index).
+    @classmethod
+    def fields(cls, listing: Listing) -> dict[str, StrictField]:
+        """The parameters that choose a page, and its order where there are several."""
+        found: dict[str, StrictField] = {"limit": cls.limit, "cursor": cls.cursor}
+        if listing.countable:
+            found["count"] = cls.count
+        names = list(listing.orderings)
+        if len(names) > 1:
+            found["ordering"] = OneOfField(options=names, initial=names[0], help_text="The order of the rows.")
+        return found
 
-    `expressions` give the SQL of columns that are not the table's own, `defaults` stand for parameters that
-    are not given, `present` makes a row's JSON from its columns.
-    """
-
-    table: str
-    columns: tuple[str, ...]
-    filters: tuple[Parameter, ...]
-    orderings: Mapping[str, Ordering]
-    expressions: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, str] = field(default_factory=dict)
-    present: Callable[[dict[str, Any]], dict[str, Any]] = dict
-    countable: bool = True
-
-    @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Everything the query string may name."""
-        ordering = () if len(self.orderings) == 1 else (self._ordering_parameter(),)
-        return (*self.filters, *ordering, LIMIT, CURSOR, *((COUNT,) if self.countable else ()))
-
-    def _ordering_parameter(self) -> Parameter:
-        names = tuple(self.orderings)
-        schema = {"type": "string", "enum": list(names), "default": names[0]}
-        return Parameter("ordering", one_of(*names), "", schema, "The order of the rows.")
-
-    def documented(self) -> list[OpenApiParameter]:
-        return [parameter.documented() for parameter in self.parameters]
-
-    def page(self, request: Request) -> dict[str, Any]:
-        """The envelope of one page. One query, and one EXPLAIN if a count is asked for."""
-        texts = given(request)
-        values = read({**self.defaults, **texts}, self.parameters)
-        ordering = self.orderings[values.get("ordering", next(iter(self.orderings)))]
-        query = self._identity(texts)
-        position = unseal(values["cursor"], query, ordering) if "cursor" in values else None
-        limit = values.get("limit", DEFAULT_LIMIT)
-        rows = self.fetch(values, ordering, position, limit + 1)
-        around = _around(rows, limit, position, [self.columns.index(column.name) for column in ordering.columns])
-        envelope: dict[str, Any] = {
-            name: None if place is None else _address(request, texts, seal(place, query))
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        """The rows of the page, as JSON. `queryset` is a Listing; the view has read the parameters."""
+        listing: Listing = queryset
+        asked = view.asked
+        # Written once: it names the query in the cursor, and is most of the next page's address.
+        written = {name: f"{name}={quote_plus(text)}" for name, text in view.given.items()}
+        ordering = listing.orderings[asked.get("ordering", next(iter(listing.orderings)))]
+        query = _identity(listing, written)
+        position = None if asked["cursor"] is None else unseal(asked["cursor"], query, ordering)
+        limit = asked["limit"]
+        rows = listing.fetch(ordering, position, limit + 1)
+        around = _around(rows, limit, position, [listing.columns.index(column.name) for column in ordering.columns])
+        self.envelope: dict[str, Any] = {
+            name: None if place is None else _address(request, written, seal(place, query))
             for name, place in zip(("next", "previous"), around, strict=True)
         }
-        if "count" in values:
-            envelope["count"] = self.estimate(values)
-        envelope["results"] = self._presented(rows[:limit][:: -1 if position and position.backward else 1])
-        return envelope
+        if asked.get("count"):
+            self.envelope["count"] = listing.estimate()
+        return listing.presented(rows[:limit][:: -1 if position and position.backward else 1])
 
-    def first(self, values: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
-        """The first rows in the default ordering; `values` as the filters' readers give them. One query."""
-        ordering = next(iter(self.orderings.values()))
-        return self._presented(self.fetch(values, ordering, None, limit))
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({**self.envelope, "results": data})
 
-    def _identity(self, texts: Mapping[str, str]) -> str:
-        """What makes this query another query than others: not the page, nor its size."""
-        kept = sorted((name, text) for name, text in texts.items() if name not in ("limit", "cursor", "count"))
-        return f"{self.table}?{urlencode(kept)}"
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [documented(name, field) for name, field in self.fields(view.listing).items()]
 
-    def row(self, column: str, value: Any) -> dict[str, Any] | None:
-        """The one row with this key, as the list shows it. One query."""
-        return next(iter(self._presented(_rows(self._select([f"{column} = %s"]), [value]))), None)
-
-    def _presented(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        return [self.present(dict(zip(self.columns, row, strict=True))) for row in rows]
-
-    def fetch(self, values: Mapping[str, Any], ordering: Ordering, position: Position | None, limit: int) -> list[Row]:
-        """Up to `limit` rows beyond `position`, in the direction in which it looks. One query."""
-        return _rows(*self.statement(values, ordering, position, limit))
-
-    def statement(
-        self, values: Mapping[str, Any], ordering: Ordering, position: Position | None, limit: int
-    ) -> tuple[str, list[Any]]:
-        """The SQL of a page and its values."""
-        conditions, bound = self._conditions(values)
-        if position is not None:
-            beyond, key = ordering.beyond(position)
-            conditions.append(beyond)
-            bound += key
-        order = ordering.order_by(backward=position is not None and position.backward)
-        return f"{self._select(conditions)} ORDER BY {order} LIMIT %s", [*bound, limit]
-
-    def estimate(self, values: Mapping[str, Any]) -> int:
-        """How many rows the planner expects: COUNT(*) would cost more than the page on a large table."""
-        conditions, bound = self._conditions(values)
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {self._select(conditions)}", bound)
-            plan = cursor.fetchone()[0]
-        return int(plan[0]["Plan"]["Plan Rows"])
-
-    def _conditions(self, values: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
-        conditions: list[str] = []
-        bound: list[Any] = []
-        for parameter in self.filters:
-            if parameter.name in values:
-                conditions.append(parameter.condition)
-                value = values[parameter.name]
-                bound += value if isinstance(value, tuple) else (value,)
-        return conditions, bound
-
-    def _select(self, conditions: Sequence[str]) -> str:
-        columns = ", ".join(self.expressions.get(name, name) for name in self.columns)
-        where = ("WHERE", " AND ".join(conditions)) if conditions else ()
-        return " ".join(("SELECT", columns, "FROM", self.table, *where))
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        address = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {
+                "next": {**address, "description": "The next page; null at the end."},
+                "previous": {**address, "description": "The page before; null at the beginning."},
+                "count": {"type": "integer", "description": "An estimate, if asked for."},
+                "results": schema,
+            },
+        }
 
 
-def _rows(statement: str, values: Sequence[Any]) -> list[Row]:
-    with connection.cursor() as cursor:
-        # psycopg's own reader of times, in C; Django's is Python and takes a fifth of a page's time.
-        cursor.cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
-        cursor.execute(statement, values)
-        found: list[Row] = cursor.fetchall()
-    return found
+def _identity(listing: Listing, written: Mapping[str, str]) -> str:
+    """What makes this query another query than others: not the page, nor its size."""
+    kept = (written[name] for name in sorted(written) if name not in ("limit", "cursor", "count"))
+    return f"{listing.table}?{'&'.join(kept)}"
 
 
 def _around(
@@ -243,6 +139,6 @@ def _at(row: Row, key_at: Sequence[int], backward: bool) -> Position:
     return Position(tuple(row[i] for i in key_at), backward)
 
 
-def _address(request: Request, texts: Mapping[str, str], cursor: str) -> str:
-    query = urlencode({**texts, "cursor": cursor})
-    return request.build_absolute_uri(f"{request.path}?{query}")
+def _address(request: Request, written: Mapping[str, str], cursor: str) -> str:
+    query = {**written, "cursor": f"cursor={cursor}"}
+    return request.build_absolute_uri(f"{request.path}?{'&'.join(query.values())}")

@@ -1,18 +1,20 @@
-"""Query parameters, declared one by one and read strictly.
+"""Query parameters, declared one by one and read strictly: a form field for each kind of them.
 
 What is not declared, is given twice or cannot be read is refused: a misspelt filter that is silently ignored
-answers a question nobody asked. (Read by hand, because a django-filter FilterSet of the eight filters of
-transactions takes as long as querying and writing a page of 100 rows: 0.66 ms against 0.01 ms for this.)
+answers a question nobody asked.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+from django import forms
+from django.core.exceptions import ValidationError
+from drf_spectacular.plumbing import build_parameter_type
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
@@ -20,44 +22,21 @@ from anomalies.api.problems import Error, Refused
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-AMOUNT = re.compile(r"\d{1,20}(\.\d{1,10})?", re.ASCII)
-UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
-CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
-STATUS = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 # More fields than any endpoint declares, few enough to be read in no time.
 MOST_PARAMETERS = 50
 LONGEST_TEXT = 255
 LAST_MICROSECOND = timedelta(days=1) - timedelta(microseconds=1)
 
 
-class Unreadable(ValueError):
+class Unreadable(ValidationError):
     """A value that is not of its parameter's kind; the message says what would be."""
 
-
-class Parameter(NamedTuple):
-    """One query parameter: how its text is read, what it asks of a row (SQL), and how the schema shows it.
-
-    `read` raises Unreadable; a tuple from it fills several places in `condition`.
-    """
-
-    name: str
-    read: Callable[[str], Any]
-    condition: str
-    schema: dict[str, Any]
-    description: str
-
-    def documented(self) -> OpenApiParameter:
-        return OpenApiParameter(self.name, self.schema, description=self.description)
-
-
-def uuid(text: str) -> UUID:
-    if not UUID_TEXT.fullmatch(text):
-        raise Unreadable("must be a UUID such as 018f4e9a-3b7c-7d21-9c55-0a1b2c3d4e5f")
-    return UUID(text)
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="invalid")
 
 
 def instant(text: str) -> datetime:
-    """A time with its offset, in UTC."""
+    """A time with its offset, in UTC. Raises Unreadable."""
     try:
         if INSTANT.fullmatch(text):
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
@@ -66,96 +45,130 @@ def instant(text: str) -> datetime:
     raise Unreadable("must be a time with offset such as 2026-01-31T12:00:00Z")
 
 
-def earliest(text: str) -> datetime:
+class StrictField(forms.Field):
+    """Reads a parameter's text, and says in the schema what it may be. Subclasses read in `to_python`.
+
+    Not given (None) stands for `initial`. An empty text was given, and is read like any other, not as nothing.
+    """
+
+    schema: dict[str, Any]
+
+    def clean(self, value: Any) -> Any:
+        if value is None:
+            return None if self.initial is None else self.to_python(self.initial)
+        return self.to_python(value)
+
+    def described(self) -> dict[str, Any]:
+        default = {} if self.initial is None else {"default": self.initial}
+        return {**self.schema, **default, "description": str(self.help_text)}
+
+
+class PatternField(StrictField):
+    """A text of one shape."""
+
+    pattern: ClassVar[re.Pattern[str]]
+    sentence: ClassVar[str]
+
+    def to_python(self, value: Any) -> Any:
+        if not self.pattern.fullmatch(value):
+            raise Unreadable(self.sentence)
+        return value
+
+
+class UUIDField(PatternField):
+    pattern = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
+    sentence = "must be a UUID such as 018f4e9a-3b7c-7d21-9c55-0a1b2c3d4e5f"
+    schema = {"type": "string", "format": "uuid"}
+
+    def to_python(self, value: Any) -> UUID:
+        return UUID(super().to_python(value))
+
+
+class AmountField(PatternField):
+    pattern = re.compile(r"\d{1,20}(\.\d{1,10})?", re.ASCII)
+    sentence = "must be a decimal number such as 12.50"
+    schema = {"type": "string", "pattern": r"^\d{1,20}(\.\d{1,10})?$"}
+
+    def to_python(self, value: Any) -> Decimal:
+        return Decimal(super().to_python(value))
+
+
+class ScoreField(PatternField):
+    pattern = AmountField.pattern
+    sentence = "must be a number from 0 to 100"
+    schema = {"type": "number", "minimum": 0, "maximum": 100}
+
+    def to_python(self, value: Any) -> float:
+        score = float(super().to_python(value))
+        if score > 100:
+            raise Unreadable(self.sentence)
+        return score
+
+
+class CurrencyField(PatternField):
+    pattern = re.compile(r"[A-Z]{3}", re.ASCII)
+    sentence = "must be an ISO 4217 code such as EUR"
+    schema = {"type": "string", "pattern": "^[A-Z]{3}$"}
+
+
+class StatusField(PatternField):
+    pattern = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
+    sentence = "must be a status such as completed: lower-case letters, digits and _, at most 32"
+    schema = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,31}$"}
+
+
+class TextField(PatternField):
+    pattern = re.compile(rf"[^\0]{{1,{LONGEST_TEXT}}}")
+    sentence = f"must be a text of 1 to {LONGEST_TEXT} characters"
+    schema = {"type": "string"}
+
+
+class EarliestField(StrictField):
     """A time, or a day for its first microsecond in UTC."""
-    return _instant_or_day(text, within_day=timedelta(0))
+
+    within_day = timedelta(0)
+    schema = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
+
+    def to_python(self, value: Any) -> datetime:
+        try:
+            if DAY.fullmatch(value):
+                return datetime.combine(datetime.fromisoformat(value), time(), tzinfo=UTC) + self.within_day
+            return instant(value)
+        except (ValueError, Unreadable):
+            raise Unreadable("must be a day (2026-01-31) or a time (2026-01-31T12:00:00Z; write a + as %2B)") from None
 
 
-def latest(text: str) -> datetime:
+class LatestField(EarliestField):
     """A time, or a day for its last microsecond in UTC."""
-    return _instant_or_day(text, within_day=LAST_MICROSECOND)
+
+    within_day = LAST_MICROSECOND
 
 
-def _instant_or_day(text: str, within_day: timedelta) -> datetime:
-    try:
-        if DAY.fullmatch(text):
-            return datetime.combine(datetime.fromisoformat(text), time(), tzinfo=UTC) + within_day
-        return instant(text)
-    except ValueError:  # Unreadable is one.
-        raise Unreadable("must be a day (2026-01-31) or a time (2026-01-31T12:00:00Z; write a + as %2B)") from None
+class OneOfField(StrictField):
+    def __init__(self, *, options: Sequence[str], **more: Any) -> None:
+        super().__init__(**more)
+        self.options = tuple(options)
+        self.schema = {"type": "string", "enum": list(options)}
+
+    def to_python(self, value: Any) -> Any:
+        if value not in self.options:
+            raise Unreadable(f"must be one of {', '.join(self.options)}")
+        return value
 
 
-def amount(text: str) -> Decimal:
-    if not AMOUNT.fullmatch(text):
-        raise Unreadable("must be a decimal number such as 12.50")
-    return Decimal(text)
+class WholeField(StrictField):
+    def __init__(self, *, low: int, high: int, **more: Any) -> None:
+        super().__init__(**more)
+        self.low, self.high = low, high
+        self.schema = {"type": "integer", "minimum": low, "maximum": high}
 
-
-def score(text: str) -> float:
-    if not AMOUNT.fullmatch(text) or float(text) > 100:
-        raise Unreadable("must be a number from 0 to 100")
-    return float(text)
-
-
-def currency(text: str) -> str:
-    if not CURRENCY.fullmatch(text):
-        raise Unreadable("must be an ISO 4217 code such as EUR")
-    return text
-
-
-def status(text: str) -> str:
-    if not STATUS.fullmatch(text):
-        raise Unreadable("must be a status such as completed: lower-case letters, digits and _, at most 32")
-    return text
-
-
-def plain_text(text: str) -> str:
-    if not text or len(text) > LONGEST_TEXT or "\0" in text:
-        raise Unreadable(f"must be a text of 1 to {LONGEST_TEXT} characters")
-    return text
-
-
-def one_of(*options: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in options:
-            raise Unreadable(f"must be one of {', '.join(options)}")
-        return text
-
-    return read
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
+    def to_python(self, value: Any) -> int:
+        text = str(value)
         # The length first: int() of a million digits takes seconds.
-        if len(text) > len(str(high)) or not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-            raise Unreadable(f"must be a whole number from {low} to {high}")
+        readable = len(text) <= len(str(self.high)) and text.isascii() and text.isdigit()
+        if not readable or not self.low <= int(text) <= self.high:
+            raise Unreadable(f"must be a whole number from {self.low} to {self.high}")
         return int(text)
-
-    return read
-
-
-DATE_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
-AMOUNT_SCHEMA = {"type": "string", "pattern": r"^\d{1,20}(\.\d{1,10})?$"}
-UUID_SCHEMA = {"type": "string", "format": "uuid"}
-
-
-def of_user() -> Parameter:
-    return Parameter("user_id", uuid, "user_id = %s", UUID_SCHEMA, "Rows of this user.")
-
-
-def dates(column: str) -> tuple[Parameter, Parameter]:
-    return (
-        Parameter("from_date", earliest, f"{column} >= %s", DATE_SCHEMA, "At or after this time or day (UTC)."),
-        Parameter(
-            "to_date", latest, f"{column} <= %s", DATE_SCHEMA, "At or before this time, or in or before this day (UTC)."
-        ),
-    )
-
-
-def of_currency() -> Parameter:
-    return Parameter(
-        "currency", currency, "currency = %s", {"type": "string", "pattern": "^[A-Z]{3}$"}, "ISO 4217 code."
-    )
 
 
 def given(request: Request) -> dict[str, str]:
@@ -178,18 +191,33 @@ def given(request: Request) -> dict[str, str]:
     return values
 
 
-def read(values: Mapping[str, str], declared: Sequence[Parameter]) -> dict[str, Any]:
-    """The values of the parameters that are given. Raises Refused with every fault."""
-    known = {parameter.name: parameter for parameter in declared}
-    errors, found = [], {}
-    for name, text in values.items():
-        if name not in known:
-            errors.append(Error(name, "unknown_parameter", f"There is no parameter {name!r} here."))
-            continue
-        try:
-            found[name] = known[name].read(text)
-        except Unreadable as fault:
-            errors.append(Error(name, "invalid", f"{name} {fault}."))
-    if errors:
-        raise Refused("A query parameter is wrong.", errors)
-    return found
+class Parameters:
+    """All that one query string may name."""
+
+    def __init__(self, fields: Mapping[str, forms.Field]) -> None:
+        self.fields = fields
+        self.not_given = {name: field.clean(None) for name, field in fields.items()}
+
+    def read(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """The value of every parameter, given or not. Raises Refused with every fault."""
+        errors, found = [], self.not_given.copy()
+        for name, text in texts.items():
+            if name not in self.fields:
+                errors.append(Error(name, "unknown_parameter", f"There is no parameter {name!r} here."))
+                continue
+            try:
+                found[name] = self.fields[name].clean(text)
+            except ValidationError as fault:
+                errors.append(Error(name, "invalid", f"{name} {fault.messages[0]}."))
+        if errors:
+            raise Refused("A query parameter is wrong.", errors)
+        return found
+
+
+def documented(name: str, field: StrictField) -> dict[str, Any]:
+    """The parameter in OpenAPI's words."""
+    schema = field.described()
+    described: dict[str, Any] = build_parameter_type(
+        name=name, schema=schema, location=OpenApiParameter.QUERY, description=schema.pop("description")
+    )
+    return described

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import inline_serializer
-from rest_framework import serializers
+from drf_spectacular.openapi import AutoSchema
 
 from anomalies.api.problems import MEDIA_TYPE
 
@@ -53,16 +52,11 @@ WITH_BODY = ("411", "413", "415")
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
-def page_of(serializer: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    """The envelope of a list of these."""
-    name = serializer.__name__.removesuffix("Serializer")
-    fields: dict[str, serializers.Field[Any, Any, Any, Any]] = {
-        "next": serializers.URLField(allow_null=True, help_text="The next page; null at the end."),
-        "previous": serializers.URLField(allow_null=True, help_text="The page before; null at the beginning."),
-        "count": serializers.IntegerField(required=False, help_text="An estimate, if asked for."),
-        "results": serializer(many=True),
-    }
-    return inline_serializer(f"{name}Page", fields)
+class Schema(AutoSchema):
+    """Names the envelopes."""
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name}Page"
 
 
 def add_problems(result: dict[str, Any], **_: object) -> dict[str, Any]:

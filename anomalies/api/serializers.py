@@ -1,4 +1,6 @@
-"""The declared shapes of anomalies, cases and verdicts: the schema's source, and the rule for what is sent in."""
+"""The declared shapes of anomalies, cases and verdicts: the schema's source, what the lean lists are tested against,
+and the rule for what is sent in.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -7,6 +9,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
+import scoring
+from anomalies.api.explanations import told
 from anomalies.api.parameters import Unreadable, instant
 from anomalies.api.problems import pointer
 from anomalies.models import Case, Verdict
@@ -33,6 +37,27 @@ class ReasonSerializer(serializers.Serializer[Any]):
     expected = serializers.FloatField()
     values = serializers.DictField(child=serializers.FloatField(), help_text="The numbers behind the sentence.")
     sentence = serializers.CharField(help_text="The same in words.")
+
+
+class ToldReasons(serializers.ListSerializer[Any]):
+    """The reasons of an anomaly, each with its sentence."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        return told(instance.reasons, instance.currency)
+
+
+class LevelField(serializers.ChoiceField):
+    """The level of a score."""
+
+    def to_representation(self, value: Any) -> str:
+        return scoring.level(value)
+
+
+class OutcomeField(serializers.ChoiceField):
+    """The outcome of a case: null while there is none, which the database keeps as an empty text."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        return super().get_attribute(instance) or None
 
 
 class UnscoredSerializer(serializers.Serializer[Any]):
@@ -67,9 +92,9 @@ class AnomalySerializer(serializers.Serializer[Any]):
     merchant_id = serializers.CharField(allow_null=True)
     score = serializers.FloatField(help_text="0 to 100: 20 log10 of the rarity.")
     rarity = serializers.FloatField(help_text="One in so many transactions is as strange.")
-    level = serializers.ChoiceField(LEVELS)
+    level = LevelField(LEVELS, source="score")
     raw = serializers.FloatField()
-    reasons = ReasonSerializer(many=True, help_text="The weightiest first.")
+    reasons = ToldReasons(child=ReasonSerializer(), help_text="The weightiest first.")
     case_id = serializers.UUIDField(allow_null=True)
     reference_id = serializers.UUIDField()
     model_version_id = serializers.UUIDField()
@@ -92,8 +117,10 @@ class CaseSerializer(serializers.Serializer[Any]):
     anomaly_count = serializers.IntegerField()
     opened_at = serializers.DateTimeField()
     latest_at = serializers.DateTimeField(help_text="The time of its latest transaction.")
-    assignee = serializers.CharField(allow_null=True, help_text="User name of whoever works on it.")
-    outcome = serializers.ChoiceField(Case.Outcome.choices, allow_null=True)
+    assignee = serializers.CharField(
+        source="assignee.username", allow_null=True, help_text="User name of whoever works on it."
+    )
+    outcome = OutcomeField(Case.Outcome.choices, allow_null=True)
     closed_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -111,7 +138,7 @@ class VerdictSerializer(serializers.Serializer[Any]):
     user_id = serializers.UUIDField()
     value = serializers.ChoiceField(Verdict.Value.choices)
     source = serializers.CharField()  # type: ignore[assignment]
-    author = serializers.CharField(allow_null=True, help_text="User name.")
+    author = serializers.CharField(source="author.username", allow_null=True, help_text="User name.")
     note = serializers.CharField(allow_blank=True)
     known_at = serializers.DateTimeField(help_text="It counts from then on.")
 

@@ -1,13 +1,10 @@
 """Addresses of anomalies, cases and verdicts, below /api/v1/."""
 
-from django.urls import path
-
 from anomalies.api import views
+from anomalies.api.base import Router
 
-urlpatterns = [
-    path("anomalies/", views.AnomaliesView.as_view(), name="anomalies"),
-    path("anomalies/<uuid:transaction_id>/", views.AnomalyView.as_view(), name="anomaly"),
-    path("cases/", views.CasesView.as_view(), name="cases"),
-    path("cases/<uuid:id>/", views.CaseView.as_view(), name="case"),
-    path("verdicts/", views.VerdictsView.as_view(), name="verdicts"),
-]
+router = Router()
+router.register("anomalies", views.AnomalyViewSet, "anomaly")
+router.register("cases", views.CaseViewSet, "case")
+router.register("verdicts", views.VerdictViewSet, "verdict")
+urlpatterns = router.urls

@@ -2,21 +2,22 @@
 
 from dataclasses import replace
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import connection
-from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from anomalies import verdicts
 from anomalies.api import listings
-from anomalies.api.base import ListView, StrictView, json_object
+from anomalies.api.base import StrictViewSet, json_object
+from anomalies.api.filtering import DeclaredFilters
+from anomalies.api.listing import Condition
+from anomalies.api.paging import KeysetPagination
 from anomalies.api.problems import Error, Refused
-from anomalies.api.schema import page_of
 from anomalies.api.serializers import (
     AnomalyDetailSerializer,
     AnomalySerializer,
@@ -25,78 +26,81 @@ from anomalies.api.serializers import (
     NewVerdictSerializer,
     VerdictSerializer,
 )
+from anomalies.filters import AnomalyFilters, CaseFilters, VerdictFilters
+from anomalies.models import Anomaly, Case, Verdict
 
 ANOMALY_DETAIL = replace(listings.ANOMALIES, columns=(*listings.ANOMALY_COLUMNS, "features"))
 # Anomalies shown with their case; further ones have their own list.
 ANOMALIES_OF_CASE = 100
 
 
-class AnomaliesView(ListView):
-    listing = listings.ANOMALIES
-
-    @extend_schema(
-        operation_id="anomalies_list",
-        summary="List anomalies",
-        tags=["anomalies"],
-        parameters=listings.ANOMALIES.documented(),
-        responses=page_of(AnomalySerializer),
-    )
-    def get(self, request: Request) -> Response:
-        return super().get(request)
-
-
-class AnomalyView(StrictView):
-    @extend_schema(
+@extend_schema_view(
+    list=extend_schema(operation_id="anomalies_list", summary="List anomalies", tags=["anomalies"]),
+    retrieve=extend_schema(
         operation_id="anomalies_retrieve",
         summary="Show an anomaly",
         tags=["anomalies"],
         responses=AnomalyDetailSerializer,
-    )
-    def get(self, _request: Request, transaction_id: UUID) -> Response:
-        found = ANOMALY_DETAIL.row("transaction_id", transaction_id)
-        if found is None:
-            raise NotFound("No anomaly has this transaction id.")
-        return Response(found)
+    ),
+)
+class AnomalyViewSet(StrictViewSet):
+    """Transactions whose score reached the floor."""
+
+    queryset = Anomaly.objects.all()
+    serializer_class = AnomalySerializer
+    filterset_class = AnomalyFilters
+    filter_backends = [DeclaredFilters]
+    pagination_class = KeysetPagination
+    lookup_field = "transaction_id"
+    listing = listings.ANOMALIES
+    nothing = "No anomaly has this transaction id."
+
+    def retrieve(self, _request: Request, transaction_id: UUID) -> Response:
+        return Response(self.row(ANOMALY_DETAIL, transaction_id))
 
 
-class CasesView(ListView):
-    listing = listings.CASES
-
-    @extend_schema(
+@extend_schema_view(
+    list=extend_schema(
         operation_id="cases_list",
         summary="List cases",
         description="The most urgent first. Cases that are closed are left out unless `state` asks for them.",
         tags=["cases"],
-        parameters=listings.CASES.documented(),
-        responses=page_of(CaseSerializer),
-    )
-    def get(self, request: Request) -> Response:
-        return super().get(request)
+    ),
+    retrieve=extend_schema(
+        operation_id="cases_retrieve", summary="Show a case", tags=["cases"], responses=CaseDetailSerializer
+    ),
+)
+class CaseViewSet(StrictViewSet):
+    """Anomalies of one user, reviewed together."""
+
+    queryset = Case.objects.select_related("assignee")
+    serializer_class = CaseSerializer
+    filterset_class = CaseFilters
+    filter_backends = [DeclaredFilters]
+    pagination_class = KeysetPagination
+    lookup_field = "id"
+    listing = listings.CASES
+    nothing = "There is no such case."
+
+    def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
+        case = self.row(self.listing, id)
+        inside = listings.ANOMALIES.where(
+            Condition("user_id", "exact", case["user_id"]), Condition("case_id", "exact", id)
+        )
+        return Response({**case, "anomalies": inside.first(ANOMALIES_OF_CASE)})
 
 
-class CaseView(StrictView):
-    @extend_schema(operation_id="cases_retrieve", summary="Show a case", tags=["cases"], responses=CaseDetailSerializer)
-    def get(self, _request: Request, id: UUID) -> Response:  # noqa: A002
-        found = listings.CASES.row("id", id)
-        if found is None:
-            raise NotFound("There is no such case.")
-        anomalies = listings.ANOMALIES.first({"user_id": found["user_id"], "case": id}, ANOMALIES_OF_CASE)
-        return Response({**found, "anomalies": anomalies})
+@extend_schema_view(list=extend_schema(operation_id="verdicts_list", summary="List verdicts", tags=["verdicts"]))
+class VerdictViewSet(StrictViewSet):
+    """What people and systems said about transactions."""
 
-
-class VerdictsView(ListView):
+    queryset = Verdict.objects.select_related("author")
+    serializer_class = VerdictSerializer
+    filterset_class = VerdictFilters
+    filter_backends = [DeclaredFilters]
+    pagination_class = KeysetPagination
     listing = listings.VERDICTS
     write_permission = "anomalies.add_verdict"
-
-    @extend_schema(
-        operation_id="verdicts_list",
-        summary="List verdicts",
-        tags=["verdicts"],
-        parameters=listings.VERDICTS.documented(),
-        responses=page_of(VerdictSerializer),
-    )
-    def get(self, request: Request) -> Response:
-        return super().get(request)
 
     @extend_schema(
         operation_id="verdicts_create",
@@ -106,16 +110,16 @@ class VerdictsView(ListView):
         request=NewVerdictSerializer,
         responses={HTTPStatus.CREATED.value: VerdictSerializer},
     )
-    def post(self, request: Request) -> Response:
+    def create(self, request: Request) -> Response:
         serializer = NewVerdictSerializer(data=json_object(request))
         serializer.is_valid(raise_exception=True)
-        given = {"source": "analyst" if request.auth is None else "api", **serializer.validated_data}
+        given: dict[str, Any] = {"source": "analyst" if request.auth is None else "api", **serializer.validated_data}
         author = cast("User", request.user)  # The permission has seen that it is one.
         try:
             verdict = verdicts.give(user_id=_user_of(given["transaction_id"]), author=author, **given)
         except verdicts.VerdictError as fault:
             raise Refused(str(fault)) from None
-        return Response(listings.VERDICTS.row("id", verdict.pk), status=HTTPStatus.CREATED)
+        return Response(self.listing.row("id", verdict.pk), status=HTTPStatus.CREATED)
 
 
 def _user_of(transaction_id: UUID) -> UUID:

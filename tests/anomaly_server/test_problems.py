@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from anomalies.api import problems
-from anomalies.api.paging import Listing
+from anomalies.api.listing import Listing
 from tests.api import BASE, client_of, faults, post, problem, reader, writer
 from tests.factories import AnalystFactory
 from transactions import keys
@@ -63,7 +63,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Any:
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(Listing, "page", broken)
+    monkeypatch.setattr(Listing, "fetch", broken)
     return reader().get(LIST)
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from anomalies.api.paging import Position
+from anomalies.api.listing import Condition, Position
 from tests.api import BASE, faults, problem, reader
 from tests.factories import START, USER, TransactionFactory
 from transactions.api.listings import TRANSACTIONS
@@ -18,6 +18,7 @@ from transactions.models import Transaction
 
 pytestmark = pytest.mark.django_db
 LIST = BASE + "transactions/"
+OF_USER = Condition("user_id", "exact", USER)
 
 
 def make(count: int, **fields: Any) -> list[Transaction]:
@@ -140,14 +141,12 @@ def test_a_cursor_tells_nothing_that_can_be_forged_without_the_secret() -> None:
     assert problem(client.get(LIST, {"cursor": forged}), 400)["detail"] == "A query parameter is wrong."
 
 
-@pytest.mark.parametrize(
-    ("values", "index"), [({}, "ix_transaction_date"), ({"user_id": USER}, "ix_user_date_amount_id")]
-)
+@pytest.mark.parametrize(("conditions", "index"), [((), "ix_transaction_date"), ((OF_USER,), "ix_user_date_amount_id")])
 @pytest.mark.parametrize("backward", [False, True])
-def test_a_page_is_read_in_the_order_of_an_index(values: dict[str, Any], index: str, backward: bool) -> None:
+def test_a_page_is_read_in_the_order_of_an_index(conditions: tuple[Condition, ...], index: str, backward: bool) -> None:
     make_crowd()
     ordering, place = TRANSACTIONS.orderings["newest"], Position((START + timedelta(hours=16), UUID(int=0)), backward)
-    statement, bound = TRANSACTIONS.statement(values, ordering, place, 100)
+    statement, bound = TRANSACTIONS.where(*conditions).statement(ordering, place, 100)
     with connection.cursor() as cursor:
         # A table this small is read faster as a whole.
         cursor.execute("SET LOCAL enable_seqscan = off")
@@ -163,7 +162,7 @@ def test_a_deep_page_reads_the_index_from_the_cursor_on(backward: bool) -> None:
     make_crowd()
     place = Position((START + timedelta(minutes=1000), UUID(int=0)), backward)
     ordering = TRANSACTIONS.orderings["newest"]
-    statement, values = TRANSACTIONS.statement({"user_id": USER}, ordering, place, 100)
+    statement, values = TRANSACTIONS.where(OF_USER).statement(ordering, place, 100)
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
         plan = cursor.fetchone()[0][0]["Plan"]

@@ -1,6 +1,5 @@
 """What the lists of transactions and users show."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,8 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from anomalies.api.paging import Column, Listing, Ordering, Position, Row
+from anomalies.api.listing import Column, Listing, Ordering, Position, Row
 from anomalies.api.parameters import instant
-from transactions.filters import FILTERS
 
 USERS_SQL = (Path(__file__).parents[1] / "sql" / "users_page.sql").read_text()
 USERS_AFTER = USERS_SQL.format(beyond=">", direction="ASC")
@@ -38,7 +36,6 @@ TRANSACTIONS = Listing(
         "merchant_id",
         "received_at",
     ),
-    filters=FILTERS,
     orderings={"newest": Ordering((Column("txn_date", instant, descending=True), Column("id", UUID)))},
     present=transaction,
 )
@@ -48,9 +45,7 @@ TRANSACTIONS = Listing(
 class UserListing(Listing):
     """The users that have transactions: there is no table of them, but the index knows where each begins."""
 
-    def fetch(
-        self, _values: Mapping[str, Any], _ordering: Ordering, position: Position | None, limit: int
-    ) -> list[Row]:
+    def fetch(self, _ordering: Ordering, position: Position | None, limit: int) -> list[Row]:
         backward = position is not None and position.backward
         start: UUID = BEFORE_ALL if position is None else position.key[0]
         if position is not None and position.inclusive:
@@ -64,7 +59,6 @@ class UserListing(Listing):
 USERS = UserListing(
     table="users",
     columns=("user_id", "first_seen", "last_seen", "open_case_id"),
-    filters=(),
     orderings={"user": Ordering((Column("user_id", UUID),))},
     countable=False,
 )

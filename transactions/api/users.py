@@ -5,16 +5,23 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from drf_spectacular.utils import extend_schema
+from django.db.models import Max, Min, OuterRef, Subquery
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from anomalies.api.base import ListView, StrictView
-from anomalies.api.listings import CASES, NOT_CLOSED
-from anomalies.api.schema import page_of
+from anomalies.api.base import StrictViewSet
+from anomalies.api.filtering import DeclaredFilters
+from anomalies.api.listing import Condition
+from anomalies.api.listings import CASES
+from anomalies.api.paging import KeysetPagination
+from anomalies.filters import NOT_CLOSED
+from anomalies.models import Case
 from transactions.api.listings import USERS
 from transactions.api.serializers import UserSerializer, UserSummarySerializer
+from transactions.filters import UserFilters
+from transactions.models import Transaction
 
 SQL = Path(__file__).parents[1] / "sql"
 SUMMARY = (SQL / "user_summary.sql").read_text()
@@ -23,28 +30,32 @@ MOST_COUNTED = 10_000
 LATEST = 1_000
 
 
-class UsersView(ListView):
+@extend_schema_view(
+    list=extend_schema(operation_id="users_list", summary="List users", tags=["users"]),
+    retrieve=extend_schema(
+        operation_id="users_retrieve", summary="Sum up a user", tags=["users"], responses=UserSummarySerializer
+    ),
+)
+class UserViewSet(StrictViewSet):
+    """Who has transactions."""
+
+    queryset = (
+        Transaction.objects.values("user_id")
+        .annotate(
+            first_seen=Min("txn_date"),
+            last_seen=Max("txn_date"),
+            open_case_id=Subquery(Case.objects.filter(user_id=OuterRef("user_id"), state__in=NOT_CLOSED).values("id")),
+        )
+        .order_by("user_id")
+    )
+    serializer_class = UserSerializer
+    filterset_class = UserFilters
+    filter_backends = [DeclaredFilters]
+    pagination_class = KeysetPagination
+    lookup_field = "user_id"
     listing = USERS
 
-    @extend_schema(
-        operation_id="users_list",
-        summary="List users",
-        tags=["users"],
-        parameters=USERS.documented(),
-        responses=page_of(UserSerializer),
-    )
-    def get(self, request: Request) -> Response:
-        return super().get(request)
-
-
-class UserView(StrictView):
-    @extend_schema(
-        operation_id="users_retrieve",
-        summary="Sum up a user",
-        tags=["users"],
-        responses=UserSummarySerializer,
-    )
-    def get(self, _request: Request, user_id: UUID) -> Response:
+    def retrieve(self, _request: Request, user_id: UUID) -> Response:
         return Response(_summary(user_id))
 
 
@@ -58,6 +69,7 @@ def _summary(user_id: UUID) -> dict[str, Any]:
         cursor.execute(CURRENCIES, {"user_id": user_id, "latest": LATEST})
         names = [column.name for column in cursor.description]
         currencies = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    open_case = CASES.where(Condition("user_id", "exact", user_id), Condition("state", "in", NOT_CLOSED))
     return {
         "user_id": user_id,
         "first_seen": first_seen,
@@ -66,5 +78,5 @@ def _summary(user_id: UUID) -> dict[str, Any]:
         "count_is_exact": count <= MOST_COUNTED,
         "currencies": currencies,
         "anomaly_count": anomalies,
-        "open_case": next(iter(CASES.first({"user_id": user_id, "state": (NOT_CLOSED,)}, 1)), None),
+        "open_case": next(iter(open_case.first(1)), None),
     }

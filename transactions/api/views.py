@@ -6,15 +6,16 @@ from uuid import UUID
 
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.exceptions import NotFound
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from anomalies.api.base import ListView, StrictView, json_object
+from anomalies.api.base import StrictViewSet, json_object
 from anomalies.api.explanations import explained
+from anomalies.api.filtering import DeclaredFilters
+from anomalies.api.paging import KeysetPagination
 from anomalies.api.problems import Conflict, Error, Refused, pointer
-from anomalies.api.schema import page_of
 from anomalies.findings import Scored, Unscored
 from transactions import intake, rows, scorer
 from transactions.api.listings import TRANSACTIONS
@@ -24,25 +25,37 @@ from transactions.api.serializers import (
     ScoredTransactionSerializer,
     TransactionSerializer,
 )
+from transactions.filters import TransactionFilters
+from transactions.models import Transaction
 from transactions.store import Outcome
 
 STATUS_OF = {Outcome.CREATED: HTTPStatus.CREATED, Outcome.DUPLICATE: HTTPStatus.OK}
 
 
-class TransactionsView(ListView):
-    listing = TRANSACTIONS
-    write_permission = "transactions.add_transaction"
-
-    @extend_schema(
+@extend_schema_view(
+    list=extend_schema(
         operation_id="transactions_list",
         summary="List transactions",
         description="The latest first. Fast with `user_id`, whatever the other filters; all filters can be combined.",
         tags=["transactions"],
-        parameters=TRANSACTIONS.documented(),
-        responses=page_of(TransactionSerializer),
-    )
-    def get(self, request: Request) -> Response:
-        return super().get(request)
+    ),
+    retrieve=extend_schema(operation_id="transactions_retrieve", summary="Show a transaction", tags=["transactions"]),
+)
+class TransactionViewSet(StrictViewSet):
+    """Transactions, stored once and never changed."""
+
+    queryset = Transaction.objects.all()
+    serializer_class = TransactionSerializer
+    filterset_class = TransactionFilters
+    filter_backends = [DeclaredFilters]
+    pagination_class = KeysetPagination
+    lookup_field = "id"
+    listing = TRANSACTIONS
+    nothing = "There is no such transaction."
+    write_permission = "transactions.add_transaction"
+
+    def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
+        return Response(self.row(self.listing, id))
 
     @extend_schema(
         operation_id="transactions_create",
@@ -59,25 +72,12 @@ class TransactionsView(ListView):
             409: OpenApiResponse(description="Conflict"),
         },
     )
-    def post(self, request: Request) -> Response:
+    def create(self, request: Request) -> Response:
         row, outcome, scored = _taken(json_object(request))
-        body = {**_stored(row.id), **explained(scored, row.currency)}
+        body = {**self.row(self.listing, row.id), **explained(scored, row.currency)}
         location = request.build_absolute_uri(reverse("transaction", args=[row.id]))
         return Response(body, status=STATUS_OF[outcome], headers={"Location": location})
 
-
-class TransactionView(StrictView):
-    @extend_schema(
-        operation_id="transactions_retrieve",
-        summary="Show a transaction",
-        tags=["transactions"],
-        responses=TransactionSerializer,
-    )
-    def get(self, _request: Request, id: UUID) -> Response:  # noqa: A002
-        return Response(_stored(id))
-
-
-class ExplanationView(StrictView):
     @extend_schema(
         operation_id="transactions_explanation",
         summary="Explain a transaction's score",
@@ -85,18 +85,12 @@ class ExplanationView(StrictView):
         tags=["transactions"],
         responses=ExplanationSerializer,
     )
-    def get(self, _request: Request, id: UUID) -> Response:  # noqa: A002
-        stored = _stored(id)
+    @action(detail=True)
+    def explanation(self, _request: Request, id: UUID) -> Response:  # noqa: A002
+        stored = self.row(self.listing, id)
         scored = scorer.explain(user_id=stored["user_id"], txn_date=stored["txn_date"], id=id)
         features = scored.features if isinstance(scored, Scored) else {}
         return Response({"transaction_id": id, **explained(scored, stored["currency"]), "features": features})
-
-
-def _stored(id: UUID) -> dict[str, Any]:  # noqa: A002
-    found = TRANSACTIONS.row("id", id)
-    if found is None:
-        raise NotFound("There is no such transaction.")
-    return found
 
 
 def _taken(body: dict[str, Any]) -> tuple[rows.Row, Outcome, Scored | Unscored]:
