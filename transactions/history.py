@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import psycopg
 from django.db import connection
 from numpy.typing import NDArray
 
@@ -67,10 +68,12 @@ class History:
 
 def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> History:  # noqa: A002
     """The stored transaction `id`, last, after the rows before it that its features may use. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(UP_TO, _bound(user_id=user_id, at=txn_date, id=id))
-        (packed,) = cursor.fetchone()
-    return _history([packed])
+    # Every live score runs it: planned once a connection, and in bytes, not as the hexadecimal text of other queries.
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(UP_TO, _bound(user_id=user_id, at=txn_date, id=id), prepare=True, binary=True)
+        found = cursor.fetchone()
+    return _history([found[0] if found else None])
 
 
 def of_users(users: Sequence[UUID], since: Sequence[datetime], *, until: datetime = END_OF_TIME) -> History:
@@ -85,18 +88,6 @@ def of_users(users: Sequence[UUID], since: Sequence[datetime], *, until: datetim
         with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
             copy.set_types(["bytea"])
             return _history([packed for (packed,) in copy.rows()])
-
-
-def has_later(user_id: UUID, txn_date: datetime, id: UUID) -> bool:  # noqa: A002
-    """Whether the user has a row after this one: then this one arrived late. One index probe."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM transactions WHERE user_id = %s AND txn_date >= %s"
-            " AND (txn_date > %s OR id > %s))",
-            [user_id, txn_date, txn_date, id],
-        )
-        (found,) = cursor.fetchone()
-    return bool(found)
 
 
 def _bound(**parameters: Any) -> dict[str, Any]:

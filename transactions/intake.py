@@ -98,7 +98,8 @@ def _scored(row: Row, *, is_new: bool) -> Scored | Unscored:
 def _apart() -> Iterator[None]:
     """What fails in the block is undone alone, and no statement in it takes longer than LONGEST_STATEMENT_MS.
 
-    Two round trips, where a savepoint of Django's and the limit would take four.
+    One round trip, where a savepoint of Django's and the limit would take four: the commit ends both, and is itself
+    under no limit.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SAVEPOINT scoring; SET LOCAL statement_timeout = {LONGEST_STATEMENT_MS}")
@@ -107,8 +108,9 @@ def _apart() -> Iterator[None]:
         except Exception:
             cursor.execute("ROLLBACK TO SAVEPOINT scoring")
             raise
-        # The caller may have more to do in its transaction, with as much time as the session gives.
-        cursor.execute("RELEASE SAVEPOINT scoring; SET LOCAL statement_timeout = DEFAULT")
+        # Where the transaction does not end with this, its other statements have as much time as the session gives.
+        if connection.savepoint_ids:
+            cursor.execute("RELEASE SAVEPOINT scoring; SET LOCAL statement_timeout = DEFAULT")
 
 
 def _record(row: Row, scored: Scored | Unscored) -> None:
