@@ -18,14 +18,15 @@ class Reference(models.Model):
     until = models.DateTimeField()
     rows = models.BigIntegerField("transactions seen")
     payload = models.BinaryField()
+    version = models.SmallIntegerField(db_default=1, help_text="Of the format of the payload.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "scoring_references"
         ordering = ("-until",)
         constraints = [
-            # Also the index that finds the reference in force at an instant.
-            models.UniqueConstraint(fields=("until",), name="one_reference_ends_at_an_instant"),
+            # After an upgrade references of an earlier version stay, for the anomalies that name them.
+            models.UniqueConstraint(fields=("until", "version"), name="one_reference_of_a_version_ends_at_an_instant"),
         ]
 
     def __str__(self) -> str:

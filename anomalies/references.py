@@ -13,6 +13,7 @@ from django.conf import settings
 
 import scoring
 from anomalies.models import Reference
+from scoring.reference import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ def in_force(at: datetime) -> Stored | None:
     return _read(*listed[place - 1]) if place else None
 
 
+def ends() -> set[datetime]:
+    """Where the stored references end. One query."""
+    return {until for _, until in _listed()}
+
+
 def all_stored() -> list[Stored]:
     """Every reference, oldest first. One query, and one for each that this process has not seen yet."""
     return [_read(*found) for found in _listed()]
@@ -65,12 +71,14 @@ def all_stored() -> list[Stored]:
 def save(content: scoring.Reference, *, since: datetime, until: datetime, rows: int) -> None:
     """Keep a reference of [since, until). One that ends at the same instant stays: two runs may meet here."""
     Reference.objects.bulk_create(
-        [Reference(since=since, until=until, rows=rows, payload=content.to_bytes())], ignore_conflicts=True
+        [Reference(since=since, until=until, rows=rows, payload=content.to_bytes(), version=VERSION)],
+        ignore_conflicts=True,
     )
 
 
 def _listed() -> Listed:
-    return tuple(Reference.objects.order_by("until").values_list("id", "until"))
+    """Those that this version of scoring reads. An upgrade leaves the others to the anomalies that name them."""
+    return tuple(Reference.objects.filter(version=VERSION).order_by("until").values_list("id", "until"))
 
 
 @lru_cache(maxsize=256)

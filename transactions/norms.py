@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 import scoring
 from anomalies import references
 from anomalies.estimates import estimated_rows
-from anomalies.models import Reference
 from transactions import history, pieces
 from transactions.models import Transaction
 from transactions.scorer import microseconds
@@ -56,7 +55,7 @@ def _build_due() -> int:
     span = Transaction.objects.aggregate(first=Min("txn_date"), last=Max("txn_date"))
     if span["first"] is None:
         return 0
-    built = set(Reference.objects.values_list("until", flat=True))
+    built = references.ends()
     ends = [end for end in ladder(span["first"], span["last"]) if end not in built]
     return _build(ends) if ends else 0
 

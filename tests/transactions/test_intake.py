@@ -14,6 +14,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from anomalies import references
 from anomalies.findings import Scored, Unscored
 from anomalies.models import Anomaly, Case, PendingScore, Reference
+from scoring.reference import VERSION
 from tests.conftest import login_of
 from tests.transactions import traffic
 from transactions import backlog, intake
@@ -118,7 +119,11 @@ def test_when_scoring_breaks_the_row_is_stored_and_waits() -> None:
     past = known_traffic()
     # A reference that nobody can read: what a bug or a damaged row would look like.
     broken = Reference.objects.create(
-        since=traffic.START, until=traffic.START + timedelta(days=40, minutes=1), rows=1, payload=b"not a reference"
+        since=traffic.START,
+        until=traffic.START + timedelta(days=40, minutes=1),
+        rows=1,
+        payload=b"not a reference",
+        version=VERSION,
     )
     (taken,) = intake.take([next_of(past[0])])
     assert taken.scored == intake.FAILED

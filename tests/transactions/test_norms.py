@@ -1,14 +1,19 @@
 """The references that are due."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
+from anomalies import references
 from anomalies.models import Reference
+from scoring.reference import VERSION
 from tests.transactions import traffic
-from transactions import intake, norms, pieces
+from transactions import intake, norms, pieces, tasks
 
 FIRST = datetime(2025, 3, 1, 15, 30, tzinfo=UTC)
 MIDNIGHT = datetime(2025, 3, 1, tzinfo=UTC)
@@ -94,3 +99,29 @@ def test_two_runs_at_once_build_each_reference_once() -> None:
     with ThreadPoolExecutor(2) as runs:
         built = list(runs.map(build, range(2)))
     assert sorted(built) == [0, Reference.objects.count()]
+
+
+@pytest.mark.django_db
+def test_after_an_upgrade_references_are_built_anew_beside_the_old_ones() -> None:
+    intake.take(traffic.rows(3000), score=False)
+    built = norms.build_due()
+    Reference.objects.update(version=VERSION - 1, payload=b"of an earlier version")
+    assert references.in_force(traffic.START + timedelta(days=50)) is None
+    assert norms.build_due() == built
+    assert Reference.objects.count() == 2 * built
+    assert references.in_force(traffic.START + timedelta(days=50)) is not None
+
+
+@pytest.mark.django_db
+def test_the_worker_and_a_command_build_what_is_due() -> None:
+    intake.take(traffic.rows(1500, days=10), score=False)
+    out = StringIO()
+    call_command("reference", "build", "--json", stdout=out)
+    assert json.loads(out.getvalue())["built"] == Reference.objects.count() > 0
+    intake.take(traffic.rows(1500, days=20, seed=2), score=False)
+    before = Reference.objects.count()
+    tasks.build_references(0)
+    assert Reference.objects.count() > before
+    out = StringIO()
+    call_command("reference", "build", stdout=out)
+    assert out.getvalue().startswith("Built 0 references in ")
