@@ -23,7 +23,7 @@ from statistics import median  # noqa: E402
 import numpy as np  # noqa: E402
 
 import scoring  # noqa: E402
-from benchmarks.ranking import RIVALS, evidence  # noqa: E402
+from benchmarks.detection import RIVALS, evidence  # noqa: E402
 from scoring.columns import Floats  # noqa: E402
 
 DAY_US = 86_400_000_000

@@ -3,9 +3,9 @@
     python -m benchmarks.server_ranking LABELS.csv.gz --id TRANSACTION_ID --namespace handbook \\
         --start 2018-08-08 --days 7
 
-Unlike `benchmarks.ranking`, which reads files, this asks the database: the transactions as load_data stored
+Unlike `benchmarks.detection`, which reads files, this asks the database: the transactions as load_data stored
 them, and for each the score that the server gives it, with the reference that was in force at its time. The
-rivals get the same features. Labels judge and nothing else; the protocol is that of `benchmarks.ranking`.
+rivals get the same features. Labels judge and nothing else; the protocol is that of `benchmarks.detection`.
 """
 
 import argparse
@@ -25,7 +25,7 @@ django.setup()
 
 import scoring  # noqa: E402
 from anomalies import references  # noqa: E402
-from benchmarks.ranking import (  # noqa: E402
+from benchmarks.detection import (  # noqa: E402
     REFERENCE_DAYS,
     TOP_CARDS,
     Labelled,

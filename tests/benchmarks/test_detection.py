@@ -1,4 +1,4 @@
-"""The protocol of the ranking benchmark, on rows made by hand."""
+"""The protocol of the detection benchmark, on rows made by hand."""
 
 import gzip
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import ranking
-from benchmarks.ranking import HANDBOOK, Labelled, judged, metrics, read
+from benchmarks import detection
+from benchmarks.detection import HANDBOOK, TARGETS, Labelled, Period, judged, metrics, read
 from scoring import Columns
 from tests.scoring.histories import DAY_US, population
 
@@ -59,22 +59,47 @@ def test_without_data_the_benchmark_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("ANOMALY_DATA", raising=False)
-    monkeypatch.setattr("sys.argv", ["ranking"])
-    assert ranking.main() == 0
+    monkeypatch.setattr("sys.argv", ["detection"])
+    assert detection.main() == 0
     assert "ANOMALY_DATA is not set" in capsys.readouterr().out
 
 
 def test_the_table_has_a_line_for_each_period_and_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "RIVALS", {"amount alone": lambda _past, now: now[:, 0]})
+    monkeypatch.setattr(detection, "RIVALS", {"amount alone": lambda _past, now: now[:, 0]})
     columns = population(users=40)
     day = columns.at_us // DAY_US
     data = Labelled(columns, np.random.default_rng(0).random(len(columns)) < 0.02)
     start = str(np.datetime64(int(day.min()) + 60, "D"))
-    features = ranking.scoring.build(columns)
-    rolling = ranking.baseline.amount_over_mean(columns)
-    period = ranking.judge(data, features, rolling, start=start, days=14)
-    lines = list(ranking.table([period]))
+    features = detection.scoring.build(columns)
+    rolling = detection.baseline.amount_over_mean(columns)
+    period = detection.judge(data, features, rolling, start=start, days=14)
+    lines = list(detection.table([period]))
     assert start in lines[0]
     assert lines[0].endswith("mean")
     assert [line.split("  ")[0] for line in lines[1:5]] == ["ours", "rolling mean", "amount alone", "amount alone raw"]
     assert set(period.metrics) == {"ours", "rolling mean", "amount alone", "amount alone raw"}
+
+
+def period_of(start: str, **average_precision: float) -> Period:
+    """A period in which each scorer has this average precision and an AUC of 0.9."""
+    found = {name: {"auc": 0.9, "ap": value} for name, value in average_precision.items()}
+    return Period(start=start, rows=1, frauds=1, share_at={}, metrics=found)
+
+
+def test_targets_are_judged_by_what_was_measured() -> None:
+    weeks = [
+        period_of("2018-08-01", ours=0.3, IsolationForest=0.2, ECOD=0.25),
+        period_of("2018-08-08", ours=0.2, IsolationForest=0.2, ECOD=0.1),
+    ]
+    told = list(detection.verdicts(weeks, TARGETS["handbook"]))
+    assert [line.rsplit(": ", 1)[1] for line in told] == ["reached", "reached", "not reached", "not reached"]
+    assert "ECOD's: 1.429, at least 1.5 aimed at" in told[2]
+    (unmeasured,) = detection.verdicts(weeks[:1], TARGETS["handbook"][3:])
+    assert unmeasured.endswith("not measured")
+    assert list(detection.ratios(weeks)) == [
+        "AP, ours / IsolationForest: 1.50 1.00; means 1.25",
+        "AP, ours / ECOD: 1.20 2.00; means 1.43",
+    ]
+    assert [line.rsplit(": ", 1)[1] for line in detection.verdicts(weeks, TARGETS["sparkov"])] == [
+        "not reached", "not reached", "reached", "reached"
+    ]  # fmt: skip
