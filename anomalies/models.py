@@ -100,6 +100,10 @@ class Case(models.Model):
             models.Index(fields=("user_id", "-opened_at"), name="ix_case_user"),
             # New cases a day, for the dashboard and the budget.
             models.Index(fields=("opened_at",), name="ix_case_opened"),
+            # New cases by the day of the payment that opened them, for the dashboard.
+            models.Index(fields=("since",), name="ix_case_since"),
+            # What was closed lately, and how long it took, for the dashboard.
+            models.Index(fields=("closed_at",), condition=Q(closed_at__isnull=False), name="ix_case_closed"),
         ]
         constraints = [
             # A second open case would split one story between two analysts.
@@ -192,6 +196,35 @@ class Verdict(models.Model):
 
     def __str__(self) -> str:
         return self.get_value_display()
+
+
+class AlertBudget(models.Model):
+    """How many new cases a day analysts want, from `since` on. Append-only; the newest one counts.
+
+    While there is none, settings.ALERT_BUDGET does.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    cases_per_day = models.IntegerField()
+    since = models.DateTimeField(db_default=Now())
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        db_table = "alert_budgets"
+        ordering = ("-since", "-id")
+        indexes = [
+            # The one that counts, which every reckoning of the alert threshold asks for.
+            models.Index(fields=("-since", "-id"), name="ix_alert_budget_since"),
+        ]
+        constraints = [
+            # The bounds of settings.ALERT_BUDGET.
+            models.CheckConstraint(
+                condition=Q(cases_per_day__gte=1) & Q(cases_per_day__lte=1_000_000), name="alert_budget_is_in_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cases_per_day} a day"
 
 
 class PendingScore(models.Model):

@@ -1,6 +1,12 @@
 -- The strangest score of each user and day in the window, strongest first: with the threshold at the n-th of them
--- there would have been about n cases. `days` is how much of the window there are anomalies for.
-WITH peaks AS (
+-- there would have been about n cases. `days` is how much of the window there are anomalies for. The budget is the
+-- newest one that somebody set in the console, else the setting.
+WITH budget AS (
+    SELECT coalesce(
+        (SELECT cases_per_day FROM alert_budgets ORDER BY since DESC, id DESC LIMIT 1), %(budget)s
+    ) AS cases_per_day
+),
+peaks AS (
     SELECT
         max(score) AS peak,
         min(txn_date) AS first
@@ -13,5 +19,6 @@ span AS (
 )
 SELECT
     span.days,
-    (SELECT peak FROM peaks ORDER BY peak DESC OFFSET (%(budget)s * span.days)::int8 LIMIT 1) AS peak
-FROM span
+    (SELECT peak FROM peaks ORDER BY peak DESC OFFSET (budget.cases_per_day * span.days)::int8 LIMIT 1) AS peak,
+    budget.cases_per_day
+FROM span CROSS JOIN budget
