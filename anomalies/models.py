@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -110,6 +110,10 @@ class Case(models.Model):
             models.UniqueConstraint(
                 fields=("user_id",), condition=~Q(state="closed"), name="one_case_of_a_user_is_not_closed"
             ),
+        ]
+        permissions = [
+            ("review_case", "Can claim, judge and comment cases"),
+            ("reassign_case", "Can give cases to others and reopen them"),
         ]
 
     def __str__(self) -> str:
@@ -238,3 +242,44 @@ class PendingScore(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} from {self.since}"
+
+
+class AuditEntry(models.Model):
+    """Who did what, when, to what. Append-only: each entry holds the hash of the one before, see `audit`.
+
+    People and cases are named by plain values, so that no deletion elsewhere takes anything away from here.
+    """
+
+    # Without a gap, and given under a lock: the key forbids two entries that follow on the same one.
+    position = models.BigIntegerField("number", primary_key=True)
+    at = models.DateTimeField()
+    actor_id = models.BigIntegerField("account", null=True)
+    actor = models.TextField("by")
+    action = models.CharField(max_length=64)
+    case_id = models.UUIDField("case", null=True)
+    user_id = models.UUIDField("user", null=True)
+    subject = models.TextField()
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    note = models.TextField()
+    address = models.TextField("from")
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "audit_entries"
+        verbose_name_plural = "audit entries"
+        ordering = ("-position",)
+        indexes = [
+            # The history of a case.
+            models.Index("case_id", F("position").desc(), condition=Q(case_id__isnull=False), name="ix_audit_case"),
+            # What was done about a user.
+            models.Index("user_id", F("position").desc(), condition=Q(user_id__isnull=False), name="ix_audit_user"),
+            # What somebody did.
+            models.Index("actor", F("position").desc(), name="ix_audit_actor"),
+            # All that was done of one kind.
+            models.Index("action", F("position").desc(), name="ix_audit_action"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor or 'the server'}"

@@ -24,7 +24,8 @@ BEGIN
             WHEN relation.relkind = 'S' THEN 'USAGE, SELECT'
             -- What happened, what people said about it, and what they did, is added to and never changed: a bug
             -- or an intruder in the application cannot rewrite it.
-            WHEN relation.relname IN ('transactions', 'verdicts', 'django_admin_log') THEN 'SELECT, INSERT'
+            WHEN relation.relname IN ('transactions', 'verdicts', 'comments', 'audit_entries', 'django_admin_log')
+                THEN 'SELECT, INSERT'
             -- Which migrations ran is the owner's to say.
             WHEN relation.relname = 'django_migrations' THEN 'SELECT'
             ELSE 'SELECT, INSERT, UPDATE, DELETE'
