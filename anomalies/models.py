@@ -102,8 +102,6 @@ class Case(models.Model):
             models.Index(fields=("opened_at",), name="ix_case_opened"),
             # New cases by the day of the payment that opened them, for the dashboard.
             models.Index(fields=("since",), name="ix_case_since"),
-            # What was closed lately, and how long it took, for the dashboard.
-            models.Index(fields=("closed_at",), condition=Q(closed_at__isnull=False), name="ix_case_closed"),
         ]
         constraints = [
             # A second open case would split one story between two analysts.

@@ -1,4 +1,4 @@
-"""The alert budget is changed in the console, and the dashboard asks for cases by day and by when they were closed."""
+"""The alert budget is changed in the console, and the dashboard asks for cases by day."""
 
 import django.db.models.deletion
 import uuid_utils.compat
@@ -44,8 +44,4 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex("case", models.Index(fields=["since"], name="ix_case_since")),
-        migrations.AddIndex(
-            "case",
-            models.Index(condition=Q(closed_at__isnull=False), fields=["closed_at"], name="ix_case_closed"),
-        ),
     ]
