@@ -6,6 +6,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
+from anomalies import desk  # noqa: F401 (its models are this app's too)
+
 
 class Reference(models.Model):
     """What normal looked like in a window: a row at or after `until` is scored against the newest one.
@@ -80,6 +82,12 @@ class Case(models.Model):
     opened_at = models.DateTimeField(db_default=Now())
     since = models.DateTimeField("reaches back to", help_text="Earlier transactions of the user stay out.")
     latest_at = models.DateTimeField("latest transaction")
+    # A snapshot of the strangest anomaly, kept by cases_tally.sql: the queue filters and sorts by it.
+    reason = models.JSONField("strongest reason", null=True, blank=True)
+    top_reason = models.CharField("kind of the strongest reason", max_length=40, blank=True, db_default="")
+    amount = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True, db_default="")
+    merchant_id = models.TextField("merchant", null=True, blank=True)
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -100,6 +108,12 @@ class Case(models.Model):
             models.Index(fields=("user_id", "-opened_at"), name="ix_case_user"),
             # New cases a day, for the dashboard and the budget.
             models.Index(fields=("opened_at",), name="ix_case_opened"),
+            # Closed cases of a merchant, the newest first, however far back they lie.
+            models.Index(
+                fields=("merchant_id", "-closed_at"),
+                condition=Q(state="closed", merchant_id__isnull=False),
+                name="ix_case_closed_merchant",
+            ),
             # New cases by the day of the payment that opened them, for the dashboard.
             models.Index(fields=("since",), name="ix_case_since"),
         ]
