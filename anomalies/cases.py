@@ -11,11 +11,10 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from anomalies import verdicts
+from anomalies import audit, verdicts
 from anomalies.models import Case, Verdict
 
 SQL = Path(__file__).parent / "sql"
@@ -70,25 +69,25 @@ def open_due(*, threshold: float, since: datetime) -> int:
     return len(collect(users, alerted=users, threshold=threshold, since=since))
 
 
+@transaction.atomic
 def claim(case_id: UUID, *, by: User) -> None:
     """Make the case `by`'s for a while; again renews it. Raises CaseError if it is closed or another's."""
-    free = Q(state=Case.State.OPEN) | Q(assignee=by) | Q(lease_until__lt=Now())
-    claimed = (
-        Case.objects.filter(free, pk=case_id)
-        .exclude(state=Case.State.CLOSED)
-        .update(state=Case.State.CLAIMED, assignee=by, lease_until=Now() + LEASE)
-    )
-    if not claimed:
-        raise _conflict(case_id)
+    case = _locked(case_id, by)
+    Case.objects.filter(pk=case_id).update(state=Case.State.CLAIMED, assignee=by, lease_until=Now() + LEASE)
+    is_renewed = case.state == Case.State.CLAIMED and case.assignee_id == by.pk
+    if not is_renewed:
+        told("case.claimed", case, by, after={"state": Case.State.CLAIMED, "assignee": by.username})
 
 
+@transaction.atomic
 def release(case_id: UUID, *, by: User) -> None:
     """Give the case back to the queue. Raises CaseError if it is not `by`'s."""
-    released = Case.objects.filter(pk=case_id, state=Case.State.CLAIMED, assignee=by).update(
-        state=Case.State.OPEN, assignee=None, lease_until=None
-    )
-    if not released:
+    held = Case.objects.select_for_update(of=("self",)).filter(pk=case_id, state=Case.State.CLAIMED, assignee=by)
+    case = held.select_related("assignee").first()
+    if case is None:
         raise CaseError("You do not hold this case, so there is nothing to release.")
+    Case.objects.filter(pk=case_id).update(state=Case.State.OPEN, assignee=None, lease_until=None)
+    told("case.released", case, by, after={"state": Case.State.OPEN, "assignee": None})
 
 
 @transaction.atomic
@@ -108,12 +107,15 @@ def judge(case_id: UUID, *, value: str, by: User, note: str = "") -> list[Verdic
     left = verdicts.unjudged(case)
     if not left:
         raise CaseError("Every transaction of this case has its verdict: close the case with an outcome.")
-    given = [
-        verdicts.give(transaction_id=transaction_id, user_id=case.user_id, value=value, author=by, note=note)
-        for transaction_id in left
-    ]
+    given = verdicts.give_all(left, case=case, value=value, author=by, note=note)
     _close(case, value, by)
     return given
+
+
+def told(action: str, case: Case, by: User, *, after: dict[str, Any], note: str = "") -> None:
+    """Write into the audit log what was done to the case; `case` still is as it was before. Last in its transaction."""
+    before = {"state": case.state, "assignee": case.assignee.username if case.assignee else None}
+    audit.write(action, by=by, case_id=case.pk, user_id=case.user_id, before=before, after=after, note=note)
 
 
 def _open(users: Collection[UUID], threshold: float, since: datetime) -> list[UUID]:
@@ -155,7 +157,7 @@ def _fill(held: list[tuple[UUID, UUID, datetime]]) -> None:
 
 def _locked(case_id: UUID, by: User) -> Case:
     """The case, locked, if `by` may change it now."""
-    case = Case.objects.select_for_update(of=("self",)).get(pk=case_id)
+    case = Case.objects.select_for_update(of=("self",)).select_related("assignee").get(pk=case_id)
     free = case.state == Case.State.OPEN or case.assignee_id == by.pk
     if case.state == Case.State.CLOSED or not (free or _lease_is_over(case_id)):
         raise _conflict(case_id)
@@ -172,6 +174,7 @@ def _close(case: Case, outcome: str, by: User) -> None:
     Case.objects.filter(pk=case.pk).update(
         state=Case.State.CLOSED, outcome=outcome, closed_at=Now(), closed_by=by, lease_until=None
     )
+    told("case.closed", case, by, after={"state": Case.State.CLOSED, "outcome": outcome})
 
 
 def _conflict(case_id: UUID) -> CaseError:

@@ -1,12 +1,15 @@
 """Verdicts: what somebody said about a transaction. They are added, never changed; the latest one counts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from anomalies import audit
 from anomalies.models import Anomaly, Case, Verdict
 
 NOTE_CHARACTERS = 2_000
@@ -17,6 +20,7 @@ class VerdictError(ValueError):
     """The verdict cannot be taken as it is; the text is a sentence for people."""
 
 
+@transaction.atomic
 def give(
     *,
     transaction_id: UUID,
@@ -26,19 +30,14 @@ def give(
     source: str = "analyst",
     note: str = "",
     known_at: datetime | None = None,
+    case_id: UUID | None = None,
 ) -> Verdict:
     """Add a verdict on a transaction, flagged or not. It counts from `known_at` on, by default from now.
 
-    `source` says where it comes from when no person gave it: "chargeback", say. Raises VerdictError.
+    `source` says where it comes from when no person gave it: "chargeback", say. `case_id` is the case on whose page
+    it was given. Raises VerdictError.
     """
-    if value not in Verdict.Value.values:
-        raise VerdictError(f"“{value}” is no verdict: choose one of {', '.join(Verdict.Value.values)}.")
-    if len(note) > NOTE_CHARACTERS or "\0" in note:
-        raise VerdictError(f"A note has at most {NOTE_CHARACTERS:,} characters, none of them NUL.")
-    if not 0 < len(source) <= SOURCE_CHARACTERS or not source.isprintable():
-        raise VerdictError(f"A source has 1 to {SOURCE_CHARACTERS} printable characters.")
-    if known_at is not None and known_at > timezone.now():
-        raise VerdictError("A verdict cannot have become known in the future.")
+    _check(value=value, note=note, source=source, known_at=known_at)
     moment = {} if known_at is None else {"known_at": known_at}
     verdict = Verdict.objects.create(
         transaction_id=transaction_id,
@@ -51,7 +50,44 @@ def give(
     )
     # The database's clock says when it became known.
     verdict.refresh_from_db(fields=["known_at", "created_at"])
+    audit.write_many([_told(verdict, case_id)], by=author)
     return verdict
+
+
+def give_all(transaction_ids: Sequence[UUID], *, case: Case, value: str, author: User, note: str = "") -> list[Verdict]:
+    """The same verdict on each of these transactions of the case's user, known from now on. Raises VerdictError.
+
+    Inside the caller's transaction; a handful of statements however many they are.
+    """
+    _check(value=value, note=note)
+    given = Verdict.objects.bulk_create(
+        Verdict(transaction_id=pk, user_id=case.user_id, value=value, author=author, note=note.strip())
+        for pk in transaction_ids
+    )
+    audit.write_many([_told(verdict, case.pk) for verdict in given], by=author)
+    return given
+
+
+def _check(*, value: str, note: str, source: str = "analyst", known_at: datetime | None = None) -> None:
+    if value not in Verdict.Value.values:
+        raise VerdictError(f"“{value}” is no verdict: choose one of {', '.join(Verdict.Value.values)}.")
+    if len(note) > NOTE_CHARACTERS or "\0" in note:
+        raise VerdictError(f"A note has at most {NOTE_CHARACTERS:,} characters, none of them NUL.")
+    if not 0 < len(source) <= SOURCE_CHARACTERS or not source.isprintable():
+        raise VerdictError(f"A source has 1 to {SOURCE_CHARACTERS} printable characters.")
+    if known_at is not None and known_at > timezone.now():
+        raise VerdictError("A verdict cannot have become known in the future.")
+
+
+def _told(verdict: Verdict, case_id: UUID | None) -> audit.Entry:
+    return audit.Entry(
+        "verdict.given",
+        case_id=case_id,
+        user_id=verdict.user_id,
+        subject=str(verdict.transaction_id),
+        after={"value": verdict.value, "source": verdict.source, "known_at": verdict.known_at},
+        note=verdict.note,
+    )
 
 
 def unjudged(case: Case) -> list[UUID]:

@@ -104,6 +104,7 @@ class CaseActions(ReadOnlyAdmin):
                 value=request.POST.get("value", ""),
                 author=by,
                 note=request.POST.get("note", ""),
+                case_id=case_id,
             )
             return _("Verdict on one transaction: %(value)s.") % {"value": verdict.value}
 

@@ -45,9 +45,17 @@ def test_the_application_has_no_ddl(app: Connection, statement: str) -> None:
         app.execute(statement)
 
 
-@pytest.mark.parametrize("table", ["transactions", "verdicts", "django_admin_log", "django_migrations"])
-def test_what_happened_cannot_be_rewritten(app: Connection, table: str) -> None:
-    column = {"transactions": "status", "verdicts": "note", "django_admin_log": "object_repr"}.get(table, "name")
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("transactions", "status"),
+        ("verdicts", "note"),
+        ("audit_entries", "note"),
+        ("django_admin_log", "object_repr"),
+        ("django_migrations", "name"),
+    ],
+)
+def test_what_happened_cannot_be_rewritten(app: Connection, table: str, column: str) -> None:
     names = {"table": sql.Identifier(table), "column": sql.Identifier(column)}
     for statement in ("UPDATE {table} SET {column} = 'x'", "DELETE FROM {table}", "TRUNCATE {table}"):
         with pytest.raises(InsufficientPrivilege):
@@ -65,7 +73,7 @@ def test_transactions_and_verdicts_can_be_added(app: Connection) -> None:
 
 
 def test_all_other_tables_can_be_worked_with(app: Connection) -> None:
-    kept = {"transactions", "verdicts", "django_admin_log", "django_migrations"}
+    kept = {"transactions", "verdicts", "comments", "audit_entries", "django_admin_log", "django_migrations"}
     lacking = app.execute(
         """SELECT relname, privilege FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND NOT relname = ANY(%s)
