@@ -108,7 +108,9 @@ class Case(models.Model):
             models.Index(fields=("user_id", "-opened_at"), name="ix_case_user"),
             # New cases a day, for the dashboard and the budget.
             models.Index(fields=("opened_at",), name="ix_case_opened"),
-            # Closed cases of a merchant, the newest first, however far back they lie.
+            # Closed cases, the newest first: there may be millions, so the queue and the dashboard look at the latest.
+            models.Index(fields=("-closed_at", "id"), condition=Q(closed_at__isnull=False), name="ix_case_closed"),
+            # Those of a merchant, however far back they lie.
             models.Index(
                 fields=("merchant_id", "-closed_at"),
                 condition=Q(state="closed", merchant_id__isnull=False),

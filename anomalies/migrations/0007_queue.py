@@ -70,6 +70,12 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             "case",
             models.Index(
+                fields=["-closed_at", "id"], condition=Q(closed_at__isnull=False), name="ix_case_closed"
+            ),
+        ),
+        AddIndexConcurrently(
+            "case",
+            models.Index(
                 fields=["merchant_id", "-closed_at"],
                 condition=Q(state="closed", merchant_id__isnull=False),
                 name="ix_case_closed_merchant",
