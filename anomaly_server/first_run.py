@@ -9,6 +9,7 @@ from django.db import transaction
 
 from transactions import keys
 from transactions.models import Load, Transaction
+from transactions.scopes import ALL
 
 ADMIN = "admin"
 # About 150,000 rows: enough for users with a past, few enough to be scored while one waits.
@@ -39,5 +40,5 @@ def make_access() -> Access | None:
         return None
     password = secrets.token_urlsafe(12)
     admin = users.create_superuser(ADMIN, password=password)
-    _, key = keys.create(owner=admin, name="made by the first run", can_write=True)
+    _, key = keys.create(owner=admin, name="made by the first run", scopes=ALL)
     return Access(password, key)

@@ -10,7 +10,7 @@ FRAMEWORK: dict[str, Any] = {
         "transactions.api.authentication.KeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["anomalies.api.permissions.ReadOrMayWrite"],
+    "DEFAULT_PERMISSION_CLASSES": ["anomalies.api.permissions.Scoped"],
     "DEFAULT_PARSER_CLASSES": ["transactions.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["anomalies.api.rendering.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "anomalies.api.schema.Schema",

@@ -34,7 +34,7 @@ from django.core.management import call_command  # noqa: E402
 from uuid_utils.compat import uuid7  # noqa: E402
 
 from benchmarks import payments  # noqa: E402
-from transactions import keys, norms  # noqa: E402
+from transactions import keys, norms, scopes  # noqa: E402
 
 CONNECTIONS = 8
 TURN = 200
@@ -127,7 +127,7 @@ def _wait_for(port: int) -> None:
 
 def key() -> str:
     owner = User.objects.create_superuser("benchmark")
-    return keys.create(owner=owner, name="benchmark", can_write=True)[1]
+    return keys.create(owner=owner, name="benchmark", scopes=scopes.ALL)[1]
 
 
 def turn(clients: list[Client], work: list[bytes]) -> list[float]:

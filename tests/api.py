@@ -4,9 +4,11 @@ from http import HTTPStatus
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 
 from tests.factories import AnalystFactory
-from transactions import keys
+from transactions import keys, scopes
+from transactions.models import ApiKey
 
 BASE = "/api/v1/"
 
@@ -16,13 +18,20 @@ def client_of(key: str) -> Client:
 
 
 def reader() -> Client:
-    """Somebody with a key that may read."""
-    return client_of(keys.create(owner=AnalystFactory(), name="reads")[1])
+    """Somebody with a key that may read everything."""
+    return client_of(used_key(*scopes.READ))
 
 
 def writer() -> Client:
     """Somebody with a key that may write as well."""
-    return client_of(keys.create(owner=AnalystFactory(), name="writes", can_write=True)[1])
+    return client_of(used_key(*scopes.ALL))
+
+
+def used_key(*may: str) -> str:
+    """A key with these scopes that was just used: the first request of a minute writes that down, one query more."""
+    key, text = keys.create(owner=AnalystFactory(), name="test", scopes=may)
+    ApiKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
+    return text
 
 
 def post(client: Client, path: str, body: Any) -> Any:

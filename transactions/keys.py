@@ -1,12 +1,18 @@
-"""API keys: making them, finding whose request it is, revoking them."""
+"""API keys: making them, finding whose request it is, exchanging and revoking them."""
 
 import re
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
 
+from anomalies import audit
 from transactions.models import ApiKey
+from transactions.scopes import ALL, READ
 
 KEY_FIELDS = [field.attname for field in ApiKey._meta.concrete_fields]
 OWNER_FIELDS = [field.attname for field in User._meta.concrete_fields]
@@ -21,23 +27,61 @@ FIND = " ".join(
             for field in model._meta.concrete_fields
         ),
         "FROM api_keys JOIN auth_user ON auth_user.id = owner_id",
-        "WHERE prefix = %s AND NOT revoked AND is_active AND (expiry_date IS NULL OR expiry_date > now())",
+        "WHERE prefix = %s AND NOT revoked AND is_active",
+        "AND (expiry_date IS NULL OR expiry_date > statement_timestamp())",
     )
 )
 # As `rest_framework_api_key` makes them: a prefix to find the key by, and 190 bits of secret.
 SHAPE = re.compile(r"([A-Za-z0-9]{8})\.[A-Za-z0-9]{32}", re.ASCII)
+
+USE_NOTED_EVERY = timedelta(minutes=1)
+NOTE_USE = """
+    UPDATE api_keys SET last_used_at = now()
+    WHERE id = (SELECT id FROM api_keys WHERE id = %s FOR UPDATE SKIP LOCKED)
+      AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+"""
+
+
+class NoSuchScope(ValueError):
+    """A scope that no part of the API asks for."""
 
 
 class NotValid(Exception):
     """Unknown, revoked, expired, or its owner may not log in any more. Which one is nobody's business."""
 
 
-def create(*, owner: User, name: str, can_write: bool = False, expires: datetime | None = None) -> tuple[ApiKey, str]:
-    """A new key, and its text: the only time that it can be seen."""
-    key = ApiKey(owner=owner, name=name, can_write=can_write, expiry_date=expires)
+def create(
+    *,
+    owner: User,
+    name: str,
+    scopes: Iterable[str] = READ,
+    expires: datetime | None = None,
+    rate_limit: int | None = None,
+    by: audit.Actor = None,
+) -> tuple[ApiKey, str]:
+    """A new key made by somebody, and its text: the only time that it can be seen. Raises NoSuchScope."""
+    wanted = set(scopes)
+    if unknown := wanted - set(ALL):
+        raise NoSuchScope(f"There is no scope {min(unknown)!r}: the scopes are {', '.join(ALL)}.")
+    key = ApiKey(owner=owner, name=name, expiry_date=expires, rate_limit=rate_limit)
+    key.scopes = [scope for scope in ALL if scope in wanted]
     text = ApiKey.objects.assign_key(key)
-    key.save()
+    with transaction.atomic():
+        key.save(force_insert=True)
+        audit.write("key.created", by=by, subject=key.prefix, after=told(key))
     return key, text
+
+
+def told(key: ApiKey) -> dict[str, Any]:
+    """What the audit log keeps of a key: nothing that opens a door."""
+    expires = key.expiry_date and key.expiry_date.isoformat()
+    return {
+        "name": key.name,
+        "owner": key.owner.get_username(),
+        "scopes": key.scopes,
+        "expires": expires,
+        "rate_limit": key.rate_limit,
+    }
 
 
 def find(text: str) -> ApiKey:
@@ -60,6 +104,42 @@ def find(text: str) -> ApiKey:
     return key
 
 
-def revoke(prefix: str) -> bool:
-    """Revoke the key with this prefix, from the next request on. False if there is none that is still valid."""
-    return ApiKey.objects.filter(prefix=prefix, revoked=False).update(revoked=True) > 0
+def note_use(key: ApiKey) -> None:
+    """Write down that the key is being used, if that was not done within the last minute.
+
+    No request waits for another's: whoever finds the row locked leaves the writing to whoever holds it.
+    """
+    if key.last_used_at is None or timezone.now() - key.last_used_at > USE_NOTED_EVERY:
+        with connection.cursor() as cursor:
+            cursor.execute(NOTE_USE, [key.pk])
+
+
+@transaction.atomic
+def rotate(prefix: str, *, overlap: timedelta, by: audit.Actor = None) -> tuple[ApiKey, str]:
+    """A new key that may do what the old one may, and its text; the old one ends after `overlap`.
+
+    The new one lasts as long as the old one was made for. Raises NotValid if there is no such key that is still valid.
+    """
+    now = timezone.now()
+    usable = Q(revoked=False) & (Q(expiry_date=None) | Q(expiry_date__gt=now))
+    old = ApiKey.objects.select_for_update(of=("self",)).select_related("owner").filter(usable, prefix=prefix).first()
+    if old is None:
+        raise NotValid
+    expires = old.expiry_date and now + (old.expiry_date - old.created)
+    key, text = create(
+        owner=old.owner, name=old.name, scopes=old.scopes, expires=expires, rate_limit=old.rate_limit, by=by
+    )
+    old.expiry_date = min(old.expiry_date or now + overlap, now + overlap)
+    old.save(update_fields=["expiry_date"])
+    after = {"new": key.prefix, "expires": old.expiry_date.isoformat()}
+    audit.write("key.rotated", by=by, subject=prefix, after=after)
+    return key, text
+
+
+@transaction.atomic
+def revoke(prefix: str, *, by: audit.Actor = None) -> bool:
+    """Revoke the key with this prefix, from the next request on. False if there is none that is not revoked."""
+    if not ApiKey.objects.filter(prefix=prefix, revoked=False).update(revoked=True):
+        return False
+    audit.write("key.revoked", by=by, subject=prefix)
+    return True

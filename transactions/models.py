@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.fields.json import KeyTextTransform
@@ -100,11 +101,32 @@ class ApiKey(AbstractAPIKey):
     """A token for the API. Only a hash of it is stored, so it is shown once, when it is made."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys")
-    can_write = models.BooleanField(
-        default=False, help_text="May store transactions and give verdicts. Every key may read."
+    # What it may do, in the words of `scopes`.
+    scopes = ArrayField(models.TextField(), default=list)
+    rate_limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Requests a minute; 0 for no limit, empty for the server's own."
     )
+    # Written at most once a minute.
+    last_used_at = models.DateTimeField("last used", null=True, editable=False)
 
     class Meta(AbstractAPIKey.Meta):
         db_table = "api_keys"
         verbose_name = "API key"
         verbose_name_plural = "API keys"
+
+
+class ApiKeyMinute(models.Model):
+    """How many requests of a key were let through in a minute, counted by all servers together.
+
+    The table is unlogged: after a crash of PostgreSQL the minute begins anew, and no request waits for a disk.
+    """
+
+    prefix = models.CharField(primary_key=True, max_length=8)
+    minute = models.DateTimeField()
+    taken = models.BigIntegerField()
+
+    class Meta:
+        db_table = "api_key_minutes"
+
+    def __str__(self) -> str:
+        return f"{self.prefix}: {self.taken}"

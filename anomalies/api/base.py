@@ -1,9 +1,11 @@
 """The base of every API view: what is not declared is refused."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from rest_framework import exceptions
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import DynamicRoute, Route, SimpleRouter
@@ -36,6 +38,9 @@ class StrictViewSet(PrivateView, GenericViewSet[Any]):
     """
 
     listing: Listing
+    # What a key needs for reading and for writing, and a person for writing; a view that lacks one takes none.
+    scopes: Mapping[str, str] = {}
+    write_permission: str | None = None
     # What the 404 of a row says.
     nothing: str
     lookup_value_converter = "uuid"
@@ -88,6 +93,7 @@ class NoSuchAddress(PrivateView):
     """Any other address below the API's: 404 for whoever is known, 401 for everybody else."""
 
     schema = None
+    permission_classes = [IsAuthenticated]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

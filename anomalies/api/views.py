@@ -53,6 +53,7 @@ class AnomalyViewSet(StrictViewSet):
     pagination_class = KeysetPagination
     lookup_field = "transaction_id"
     listing = listings.ANOMALIES
+    scopes = {"read": "anomalies:read"}
     nothing = "No anomaly has this transaction id."
 
     def retrieve(self, _request: Request, transaction_id: UUID) -> Response:
@@ -80,6 +81,7 @@ class CaseViewSet(StrictViewSet):
     pagination_class = KeysetPagination
     lookup_field = "id"
     listing = listings.CASES
+    scopes = {"read": "cases:read"}
     nothing = "There is no such case."
 
     def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
@@ -100,6 +102,7 @@ class VerdictViewSet(StrictViewSet):
     filter_backends = [DeclaredFilters]
     pagination_class = KeysetPagination
     listing = listings.VERDICTS
+    scopes = {"read": "verdicts:read", "write": "verdicts:write"}
     write_permission = "anomalies.add_verdict"
 
     @extend_schema(

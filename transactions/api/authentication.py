@@ -22,6 +22,7 @@ class KeyAuthentication(BaseAuthentication):
             key = keys.find(text.strip())
         except keys.NotValid:
             raise AuthenticationFailed("This API key is not valid.") from None
+        keys.note_use(key)
         return key.owner, key
 
     def authenticate_header(self, *_: object) -> str:

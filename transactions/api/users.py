@@ -54,6 +54,7 @@ class UserViewSet(StrictViewSet):
     pagination_class = KeysetPagination
     lookup_field = "user_id"
     listing = USERS
+    scopes = {"read": "users:read"}
 
     def retrieve(self, _request: Request, user_id: UUID) -> Response:
         return Response(_summary(user_id))

@@ -52,6 +52,7 @@ class TransactionViewSet(StrictViewSet):
     lookup_field = "id"
     listing = TRANSACTIONS
     nothing = "There is no such transaction."
+    scopes = {"read": "transactions:read", "write": "transactions:write"}
     write_permission = "transactions.add_transaction"
 
     def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
