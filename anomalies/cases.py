@@ -72,7 +72,7 @@ def open_due(*, threshold: float, since: datetime) -> int:
 @transaction.atomic
 def claim(case_id: UUID, *, by: User) -> None:
     """Make the case `by`'s for a while; again renews it. Raises CaseError if it is closed or another's."""
-    case = _locked(case_id, by)
+    case = locked(case_id, by)
     Case.objects.filter(pk=case_id).update(state=Case.State.CLAIMED, assignee=by, lease_until=Now() + LEASE)
     is_renewed = case.state == Case.State.CLAIMED and case.assignee_id == by.pk
     if not is_renewed:
@@ -93,7 +93,7 @@ def release(case_id: UUID, *, by: User) -> None:
 @transaction.atomic
 def close(case_id: UUID, *, outcome: str, by: User) -> None:
     """Close the case; no verdict is given. Raises CaseError if it is closed or another's."""
-    _close(_locked(case_id, by), outcome, by)
+    _close(locked(case_id, by), outcome, by)
 
 
 @transaction.atomic
@@ -103,12 +103,13 @@ def judge(case_id: UUID, *, value: str, by: User, note: str = "") -> list[Verdic
     Raises CaseError if it is closed, another's, or has nothing left to judge (a note would be lost: `close` it);
     verdicts.VerdictError for an unknown value or a long note.
     """
-    case = _locked(case_id, by)
+    case = locked(case_id, by)
     left = verdicts.unjudged(case)
     if not left:
         raise CaseError("Every transaction of this case has its verdict: close the case with an outcome.")
     given = verdicts.give_all(left, case=case, value=value, author=by, note=note)
-    _close(case, value, by)
+    # One instant for both: by it `handing.undo` knows which verdicts closed the case.
+    _close(case, value, by, at=given[0].known_at)
     return given
 
 
@@ -155,12 +156,13 @@ def _fill(held: list[tuple[UUID, UUID, datetime]]) -> None:
     Case.objects.filter(pk__in=ids, state=Case.State.OPEN, anomaly_count=0).delete()
 
 
-def _locked(case_id: UUID, by: User) -> Case:
-    """The case, locked, if `by` may change it now."""
-    case = Case.objects.select_for_update(of=("self",)).select_related("assignee").get(pk=case_id)
+def locked(case_id: UUID, by: User) -> Case:
+    """The case, locked, if `by` may change it now. Raises CaseError."""
+    found = Case.objects.select_for_update(of=("self",)).select_related("assignee", "closed_by")
+    case = found.get(pk=case_id)
     free = case.state == Case.State.OPEN or case.assignee_id == by.pk
     if case.state == Case.State.CLOSED or not (free or _lease_is_over(case_id)):
-        raise _conflict(case_id)
+        raise conflict(case)
     return case
 
 
@@ -168,17 +170,17 @@ def _lease_is_over(case_id: UUID) -> bool:
     return Case.objects.filter(pk=case_id, lease_until__lt=Now()).exists()
 
 
-def _close(case: Case, outcome: str, by: User) -> None:
+def _close(case: Case, outcome: str, by: User, *, at: datetime | None = None) -> None:
     if outcome not in Case.Outcome.values:
         raise verdicts.VerdictError(f"“{outcome}” is no outcome: choose one of {', '.join(Case.Outcome.values)}.")
     Case.objects.filter(pk=case.pk).update(
-        state=Case.State.CLOSED, outcome=outcome, closed_at=Now(), closed_by=by, lease_until=None
+        state=Case.State.CLOSED, outcome=outcome, closed_at=at or Now(), closed_by=by, lease_until=None
     )
     told("case.closed", case, by, after={"state": Case.State.CLOSED, "outcome": outcome})
 
 
-def _conflict(case_id: UUID) -> CaseError:
-    case = Case.objects.select_related("assignee", "closed_by").get(pk=case_id)
+def conflict(case: Case) -> CaseError:
+    """Why somebody may not change the case."""
     if case.state == Case.State.CLOSED:
         return CaseError(f"This case was closed as {case.outcome} by {case.closed_by or 'somebody'}.")
     return CaseError(f"{case.assignee or 'Somebody'} is working on this case.")

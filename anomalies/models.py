@@ -134,6 +134,26 @@ class Case(models.Model):
         return f"case {str(self.id)[-8:]}"
 
 
+class CaseSkip(models.Model):
+    """An analyst who put a case back and is not handed it again for a while; others are."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    # A case that scoring removes again takes nothing along: that would cost scoring a query.
+    case = models.ForeignKey(Case, db_constraint=False, on_delete=models.DO_NOTHING, related_name="+")
+    analyst = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    until = models.DateTimeField()
+
+    class Meta:
+        db_table = "case_skips"
+        constraints = [
+            # Skipping again makes it longer. Serves the hand-out of the next case too.
+            models.UniqueConstraint(fields=("analyst", "case"), name="a_case_is_skipped_once_by_an_analyst"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.case} until {self.until}"
+
+
 class Anomaly(models.Model):
     """A transaction whose score reached the floor, with a snapshot of it and the reasons for the score."""
 
@@ -180,7 +200,10 @@ class Anomaly(models.Model):
 
 
 class Verdict(models.Model):
-    """What somebody said about a transaction. Append-only; it counts from `known_at` on."""
+    """What somebody said about a transaction. Append-only; it counts from `known_at` on, the latest one alone.
+
+    WITHDRAWN takes back the verdict before it: while it is the latest, the transaction has none.
+    """
 
     class Value(models.TextChoices):
         FRAUD = "fraud"
@@ -188,12 +211,15 @@ class Verdict(models.Model):
         EXPECTED = "expected", "Expected (odd, but fine for this user)"
         UNSURE = "unsure"
 
+    # No value that anybody gives: what `cases.undo` leaves.
+    WITHDRAWN = "withdrawn"
+
     id = models.UUIDField(primary_key=True, default=uuid7)
     transaction = models.ForeignKey(
         "transactions.Transaction", db_constraint=False, on_delete=models.DO_NOTHING, related_name="verdicts"
     )
     user_id = models.UUIDField()
-    value = models.CharField(max_length=10, choices=Value)
+    value = models.CharField(max_length=10, choices=[*Value.choices, (WITHDRAWN, "Withdrawn")])
     source = models.CharField(max_length=32, default="analyst")
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import OuterRef, Subquery, Value
+from django.db.models.functions import NullIf
 from django.utils import timezone
 
 from anomalies import audit
@@ -91,7 +92,27 @@ def _told(verdict: Verdict, case_id: UUID | None) -> audit.Entry:
 
 
 def unjudged(case: Case) -> list[UUID]:
-    """The transactions of the case's anomalies that have no verdict yet, oldest first."""
-    judged = Verdict.objects.filter(transaction_id=OuterRef("transaction_id"))
-    alone = Anomaly.objects.filter(~Exists(judged), user_id=case.user_id, case=case)
-    return list(alone.order_by("txn_date", "transaction_id").values_list("transaction_id", flat=True))
+    """The transactions of the case's anomalies that have no verdict that stands, oldest first."""
+    alone = Anomaly.objects.alias(verdict=standing()).exclude(verdict__isnull=False)
+    found = alone.filter(user_id=case.user_id, case=case).order_by("txn_date", "transaction_id")
+    return list(found.values_list("transaction_id", flat=True))
+
+
+def standing() -> NullIf:
+    """An expression over anomalies: the value of the latest verdict, NULL if there is none or it was withdrawn."""
+    said = Verdict.objects.filter(transaction_id=OuterRef("transaction_id")).order_by("-known_at", "-id")
+    return NullIf(Subquery(said.values("value")[:1]), Value(Verdict.WITHDRAWN))
+
+
+def withdraw(case: Case, *, by: User, known_at: datetime) -> list[UUID]:
+    """Take back the verdicts that `by` gave on the case at that instant; says on which transactions.
+
+    What was said stays, and a later row says that it does not stand: verdicts are only added. Inside the caller's
+    transaction.
+    """
+    given = Verdict.objects.filter(user_id=case.user_id, author=by, known_at=known_at)
+    taken = Verdict.objects.bulk_create(
+        Verdict(transaction_id=pk, user_id=case.user_id, value=Verdict.WITHDRAWN, author=by)
+        for pk in given.values_list("transaction_id", flat=True)
+    )
+    return [verdict.transaction_id for verdict in taken]

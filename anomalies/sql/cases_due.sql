@@ -5,4 +5,7 @@ WHERE
     score >= %(threshold)s
     AND txn_date >= %(since)s
     AND case_id IS NULL
-    AND NOT EXISTS (SELECT FROM verdicts WHERE verdicts.transaction_id = anomalies.transaction_id)
+    AND coalesce((
+        SELECT verdicts.value FROM verdicts WHERE verdicts.transaction_id = anomalies.transaction_id
+        ORDER BY verdicts.known_at DESC, verdicts.id DESC LIMIT 1
+    ), 'withdrawn') = 'withdrawn'

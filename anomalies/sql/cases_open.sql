@@ -17,7 +17,10 @@ WHERE
     anomalies.score >= %(threshold)s
     AND anomalies.txn_date >= %(since)s
     AND anomalies.case_id IS NULL
-    AND NOT EXISTS (SELECT FROM verdicts WHERE verdicts.transaction_id = anomalies.transaction_id)
+    AND coalesce((
+        SELECT verdicts.value FROM verdicts WHERE verdicts.transaction_id = anomalies.transaction_id
+        ORDER BY verdicts.known_at DESC, verdicts.id DESC LIMIT 1
+    ), 'withdrawn') = 'withdrawn'
 GROUP BY offered.id, offered.user_id
 ORDER BY offered.user_id
 ON CONFLICT DO NOTHING
