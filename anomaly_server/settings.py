@@ -112,6 +112,9 @@ WEB_THREADS = number("WEB_THREADS", default=4, low=1, high=256)
 # Show /api/schema/ and /api/docs/ to people who are not logged in.
 PUBLIC_DOCS = flag("PUBLIC_DOCS", default=False)
 
+# Requests a minute that a key may make which has no limit of its own; 0: as many as it likes.
+API_RATE_LIMIT = number("API_RATE_LIMIT", default=0, low=0, high=1_000_000_000)
+
 # Scoring: an anomaly is kept from this score on; analysts take this many new cases a day.
 ANOMALY_FLOOR = number("ANOMALY_FLOOR", default=40, low=1, high=100)
 ALERT_BUDGET = number("ALERT_BUDGET", default=100, low=1, high=1_000_000)
@@ -167,6 +170,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "anomaly_server.health.Health",
+    "anomaly_server.audit_log.Origin",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -200,12 +204,12 @@ TEMPLATES = [
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    {"NAME": name}
     for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+        "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "anomaly_server.audit_log.MinimumLength",
+        "django.contrib.auth.password_validation.CommonPasswordValidator",
+        "django.contrib.auth.password_validation.NumericPasswordValidator",
     )
 ]
 AXES_FAILURE_LIMIT = 10
