@@ -30,3 +30,23 @@ TITLES = {
 def title(code: str) -> str:
     """The name of a kind of evidence; the code itself where it is not known."""
     return str(TITLES.get(code, code))
+
+
+# The groups of evidence, as `scoring.GROUPS` has them.
+GROUP_TITLES = {
+    "own_amount": _("Amount against the user's own past"),
+    "population_amount": _("Amount against everybody's"),
+    "spell": _("Spells of large payments"),
+    "velocity": _("Bursts and failures"),
+    "hour": _("Time of day"),
+    "category": _("Amount within the category"),
+    "novelty": _("Something new for the user"),
+    "silence": _("Long silence before"),
+    "repeat": _("The same charge again"),
+    "merchant_surge": _("Surge at the merchant"),
+}
+
+
+def group_title(group: str) -> str:
+    """The name of a group of evidence; the group itself where it is not known."""
+    return str(GROUP_TITLES.get(group, group))
