@@ -2,7 +2,7 @@
 
 import json
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -13,6 +13,23 @@ COUNTED_ROWS = 10_000
 COUNTING_COST = 10_000.0
 # OFFSET reads all it skips, so the last pages of a large table would take seconds: narrow the filters instead.
 LAST_PAGE = 500
+
+
+class Counted(NamedTuple):
+    """How many rows, and whether that is exact: if not, there are more."""
+
+    rows: int
+    is_exact: bool
+
+
+def bounded_count(queryset: "QuerySet[Any]") -> Counted:
+    """How many rows `queryset` has, up to COUNTED_ROWS. One query; for sets that an index bounds."""
+    return up_to_bound(queryset.order_by().values("pk")[: COUNTED_ROWS + 1].count())
+
+
+def up_to_bound(rows: int, *, of: int | None = None) -> Counted:
+    """What counting that stopped after COUNTED_ROWS + 1 knows; `of`: how many it looked at, if not all counted."""
+    return Counted(min(rows, COUNTED_ROWS), (rows if of is None else of) <= COUNTED_ROWS)
 
 
 def estimated_rows(queryset: "QuerySet[Any]") -> int:

@@ -60,12 +60,18 @@ def give_all(transaction_ids: Sequence[UUID], *, case: Case, value: str, author:
 
     Inside the caller's transaction; a handful of statements however many they are.
     """
+    return give_many([(case.pk, case.user_id, pk) for pk in transaction_ids], value=value, author=author, note=note)
+
+
+def give_many(judged: Sequence[tuple[UUID, UUID, UUID]], *, value: str, author: User, note: str = "") -> list[Verdict]:
+    """As `give_all`, on transactions of many cases; judged: case, user and transaction of each."""
     _check(value=value, note=note)
     given = Verdict.objects.bulk_create(
-        Verdict(transaction_id=pk, user_id=case.user_id, value=value, author=author, note=note.strip())
-        for pk in transaction_ids
+        Verdict(transaction_id=pk, user_id=user_id, value=value, author=author, note=note.strip())
+        for _case_id, user_id, pk in judged
     )
-    audit.write_many([_told(verdict, case.pk) for verdict in given], by=author)
+    told = [_told(verdict, case_id) for verdict, (case_id, _user_id, _pk) in zip(given, judged, strict=True)]
+    audit.write_many(told, by=author)
     return given
 
 

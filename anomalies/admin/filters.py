@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, NamedTuple
 
 from django.contrib import admin
@@ -15,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from scoring.blend import HIGHEST_SCORE, LEVELS
 
 Rows = QuerySet[Any]
+# The first amount that has no room in the database.
+MOST_MONEY = Decimal(10) ** 18
 
 
 class Choice(NamedTuple):
@@ -90,6 +93,8 @@ class Inputs(admin.ListFilter):
     template = "console/no_filter.html"
     is_inputs = True
     field = ""
+    # The model's field, where the URL calls it otherwise.
+    column = ""
     input_type = "text"
     suffixes: tuple[str, ...] = ("",)
     labels: tuple[Any, ...] = ("",)
@@ -138,8 +143,30 @@ class NumberRange(Inputs):
     hint = _("Numbers, please.")
 
     def conditions(self, *texts: str) -> dict[str, Any]:
-        lookups = (f"{self.field}__gte", f"{self.field}__lte")
-        return {lookup: _finite(text) for lookup, text in zip(lookups, texts, strict=True) if text}
+        name = self.column or self.field
+        lookups = (f"{name}__gte", f"{name}__lte")
+        return {lookup: self.number(text) for lookup, text in zip(lookups, texts, strict=True) if text}
+
+    def number(self, text: str) -> float | Decimal:
+        number = float(text)
+        if not math.isfinite(number):
+            raise ValueError(text)
+        return number
+
+
+class MoneyRange(NumberRange):
+    """From and to an amount, which never passes through a float."""
+
+    hint = _("Amounts such as 1234.50, please.")
+
+    def number(self, text: str) -> Decimal:
+        try:
+            amount = Decimal(text)
+        except InvalidOperation as error:
+            raise ValueError(text) from error
+        if not amount.is_finite() or abs(amount) >= MOST_MONEY:
+            raise ValueError(text)
+        return amount
 
 
 class DateRange(Inputs):
@@ -152,11 +179,12 @@ class DateRange(Inputs):
 
     def conditions(self, *texts: str) -> dict[str, Any]:
         low, high = texts
+        name = self.column or self.field
         conditions: dict[str, Any] = {}
         if low:
-            conditions[f"{self.field}__gte"] = _midnight(low)
+            conditions[f"{name}__gte"] = _midnight(low)
         if high:
-            conditions[f"{self.field}__lt"] = _midnight(high) + timedelta(days=1)
+            conditions[f"{name}__lt"] = _midnight(high) + timedelta(days=1)
         return conditions
 
 
@@ -165,13 +193,6 @@ class Code(Inputs):
 
     def conditions(self, *texts: str) -> dict[str, Any]:
         return {self.field: texts[0].upper()} if texts[0] else {}
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
 
 
 def _midnight(text: str) -> datetime:

@@ -1,14 +1,17 @@
 """The console through its door: what each page shows, to whom, in how many queries, and what its buttons do."""
 
+import math
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from anomalies import cases
 from anomalies.models import Case, PendingScore, Verdict
 from tests.anomalies.findings import LARGE
 from tests.factories import (
@@ -54,6 +57,8 @@ def case():
         )
     for days in range(1, 12):
         TransactionFactory(user_id=held.user_id, txn_date=START - days * DAY)
+    with transaction.atomic():
+        cases.collect([held.user_id], alerted=[], threshold=math.inf, since=None)
     return held
 
 
