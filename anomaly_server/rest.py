@@ -11,6 +11,7 @@ FRAMEWORK: dict[str, Any] = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["anomalies.api.permissions.Scoped"],
+    "DEFAULT_THROTTLE_CLASSES": ["transactions.api.throttling.KeyLimit"],
     "DEFAULT_PARSER_CLASSES": ["transactions.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["anomalies.api.rendering.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "anomalies.api.schema.Schema",

@@ -27,6 +27,9 @@ class PrivateView(APIView):
         response = super().finalize_response(request, response, *args, **kwargs)
         # It is somebody's: no cache on the way may keep it.
         response.headers.setdefault("Cache-Control", "private, no-cache")
+        # Set by whoever counted the request.
+        for name, value in getattr(request, "rate_limit", {}).items():
+            response.headers[name] = value
         return response
 
 

@@ -44,10 +44,11 @@ ANSWERS = {
     "411": "The body has no Content-Length.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
+    "429": "More requests than this key may make in a minute; try again after Retry-After seconds.",
     "500": "Our fault.",
     "503": "The database does not answer; try again after Retry-After seconds.",
 }
-EVERYWHERE = ("400", "401", "403", "405", "406", "500", "503")
+EVERYWHERE = ("400", "401", "403", "405", "406", "429", "500", "503")
 WITH_BODY = ("411", "413", "415")
 METHODS = ("get", "post", "put", "patch", "delete")
 
