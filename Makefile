@@ -8,6 +8,8 @@ MANAGE = $(PY) manage.py
 LOCK =
 # For commands that neither serve nor read data: no .env is needed, and none is read.
 THROWAWAY = ENV_FILE=/dev/null SECRET_KEY=signs-nothing-0123456789-abcdefghijklmnopqrstuvwxyz
+# A process a core; a file's tests stay together, for what they share. Each process has a database of its own.
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 # The tests' own PostgreSQL, as tests/settings.py names it.
 TEST_POSTGRES = $(THROWAWAY) DATABASE_URL= EMBEDDED_POSTGRES_DIR="$$(pwd -P)/var/postgres-test"
 
@@ -34,7 +36,7 @@ stop:
 	fi
 
 test: check
-	@$(PY) -m pytest; status=$$?; \
+	@$(PY) -m pytest $(PARALLEL); status=$$?; \
 	[ ! -d var/postgres-test ] || $(TEST_POSTGRES) $(MANAGE) db stop >/dev/null; \
 	exit $$status
 
@@ -47,7 +49,7 @@ check: dev
 	$(THROWAWAY) HTTPS_ONLY=true $(MANAGE) check --deploy --fail-level WARNING
 
 coverage: dev
-	$(PY) -m pytest --cov --cov-report=term-missing:skip-covered
+	$(PY) -m pytest $(PARALLEL) --cov --cov-report=term-missing:skip-covered
 
 # More kills than make test does; FAULT_KILLS and FAULT_SEED of the environment say how many and when.
 faults: dev

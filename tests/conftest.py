@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from django.db import connection
 from psycopg import sql
+from pytest_django.plugin import blocking_manager_key
 
 from tests import factories
 
@@ -23,9 +24,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     finds them there.
     """
     for item in items:
-        marker = item.get_closest_marker("django_db")
-        if marker and marker.kwargs.get("transaction"):
+        if commits(item):
             item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Put back what the migrations filled before a test that does not commit: that one finds what is there.
+
+    pytest-django runs those first, but a process of several gets its files one by one.
+    """
+    yield
+    if commits(item) and not (nextitem and commits(nextitem)):
+        with item.config.stash[blocking_manager_key].unblock():
+            connection.creation.deserialize_db_from_string(connection._test_serialized_contents)  # type: ignore[attr-defined]
+
+
+def commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    return bool(marker and marker.kwargs.get("transaction"))
 
 
 @pytest.fixture(autouse=True)
