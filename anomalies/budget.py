@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from anomalies import audit
 from anomalies.models import AlertBudget
 
 QUERY = (Path(__file__).parent / "sql" / "alert_threshold.sql").read_text()
@@ -30,7 +31,7 @@ class Reckoned(NamedTuple):
     threshold: float
 
 
-def cases_per_day() -> int:
+def newest_or_setting() -> int:
     """The newest budget that somebody set in the console, else settings.ALERT_BUDGET."""
     newest = AlertBudget.objects.values_list("cases_per_day", flat=True).first()
     return settings.ALERT_BUDGET if newest is None else newest
@@ -44,7 +45,10 @@ def change(cases_per_day: int, *, by: User) -> AlertBudget:
     """
     if not LEAST <= cases_per_day <= MOST:
         raise BudgetError(f"A budget is a whole number of cases a day, from {LEAST} to {MOST:,}.")
-    return AlertBudget.objects.create(cases_per_day=cases_per_day, by=by)
+    before = {"cases_per_day": newest_or_setting()}
+    made = AlertBudget.objects.create(cases_per_day=cases_per_day, by=by)
+    audit.write("budget.changed", by=by, before=before, after={"cases_per_day": cases_per_day})
+    return made
 
 
 def threshold(now: datetime) -> float:

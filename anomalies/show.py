@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -69,6 +70,11 @@ def short_id(value: UUID | str) -> SafeString:
     """The end of an id, which differs even where time makes its beginning; the whole of it on hover."""
     text = str(value)
     return format_html('<span class="id" title="{}">…{}</span>', text, text[-SHORT_ID_LETTERS:])
+
+
+def user_link(user_id: UUID) -> SafeString:
+    """A user's short id, leading to the user's page."""
+    return format_html('<a class="link" href="{}">{}</a>', reverse("console_user", args=[user_id]), short_id(user_id))
 
 
 def moment(value: datetime) -> SafeString:

@@ -43,6 +43,12 @@ REVIEW: list[Item] = [
     item("Cases", "inbox", "anomalies.case"),
     item("Anomalies", "release_alert", "anomalies.anomaly"),
     item("Transactions", "receipt_long", "transactions.transaction"),
+    {
+        "title": "Users",
+        "icon": "person_search",
+        "link": lambda _request: reverse("console_users"),
+        "permission": lambda request: request.user.has_perm("transactions.view_transaction"),
+    },
     item("Verdicts", "gavel", "anomalies.verdict"),
 ]
 SCORING: list[Item] = [

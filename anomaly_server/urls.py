@@ -5,8 +5,11 @@ from django.urls import include, path, re_path
 
 from anomalies.api.base import NoSuchAddress
 from anomaly_server.api_docs import DocsView, SchemaView
+from transactions.admin import users
 
 urlpatterns = [
+    # Before the admin's own, which answers whatever else begins so.
+    path("admin/users/", include(users.urls)),
     path("admin/", admin.site.urls),
     path("api/v1/", include("transactions.api.urls")),
     path("api/v1/", include("anomalies.api.urls")),

@@ -13,6 +13,8 @@ RIGHT = 12.0
 BELOW = 18.0
 ABOVE = 8.0
 BAR_SHARE = 0.72
+# A line so many times as high as the highest column would leave the columns too low to compare.
+LIMIT_TALLER = 4
 
 
 class Part(NamedTuple):
@@ -73,9 +75,10 @@ def chart(
     *,
     limit: int | None = None,
 ) -> Chart:
-    """Stacked columns of `counts[day][name]`, a day each; `limit` is drawn across where it fits the scale."""
+    """Stacked columns of `counts[day][name]`, a day each; `limit` is drawn across if the columns stay visible."""
     totals = [sum(counts.get(day, {}).values()) for day in days]
-    top = rounded_up(max(totals, default=0))
+    tallest = max(totals, default=0)
+    top = rounded_up(max(tallest, limit) if limit and limit <= LIMIT_TALLER * tallest else tallest)
     slot = (WIDTH - LEFT - RIGHT) / len(days)
     columns = [
         _column(day, counts.get(day, {}), names, x=LEFT + slot * place, slot=slot, top=top)

@@ -1,12 +1,10 @@
-"""The dashboard: what came in, what waits, and where to begin. A bounded number of indexed queries."""
+"""The dashboard: what came in, what waits, how well it is worked. A bounded number of indexed queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.apps import apps
-from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import TruncDate
@@ -14,16 +12,16 @@ from django.http import HttpRequest
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from anomalies import budget
-from anomalies.admin import case_page
+from anomalies import budget, figures
 from anomalies.admin.charts import Chart, chart, days_up_to
 from anomalies.admin.filters import level_range
 from anomalies.cases import REACH
 from anomalies.estimates import counted_rows
-from anomalies.models import Anomaly, Case, PendingScore, Reference, Verdict
+from anomalies.models import AlertBudget, Anomaly, Case
 from anomalies.titles import title
 
-DAYS_SHOWN = 30
+# How many days the charts may show; the last one unless the address says another.
+DAYS_SHOWN = (14, 30)
 REASON_DAYS = 14
 REASONS_SHOWN = 7
 URGENT_SHOWN = 8
@@ -32,8 +30,8 @@ LEVELS = ("high", "medium", "low")
 STACK = LEVELS
 
 
-class Reason(NamedTuple):
-    """How often a kind of evidence was the strongest one; `length` of its bar is 0 to 100."""
+class Bar(NamedTuple):
+    """A name, how often it was met, and the length of its bar, 0 to 100; `code` is what an address says for it."""
 
     code: str
     title: str
@@ -46,60 +44,80 @@ class Board(NamedTuple):
 
     transactions: tuple[int, bool]  # how many, and whether that is exact
     newest: datetime | None
+    days: int
     first_day: date
     last_day: date
     reasons_from: date
     anomalies: Chart
     cases: Chart
     levels: list[tuple[str, int]]
-    reasons: list[Reason]
-    queue: Mapping[str, int]
+    reasons: list[Bar]
+    queue: figures.Queue
+    oldest_age: timedelta | None
+    ages: list[Bar]
+    pace: list[figures.Pace]
+    judged: figures.Judged
+    analysts: list[figures.Analyst]
     urgent: Sequence[Case]
-    strangest: Mapping[UUID, Anomaly]
-    threshold: float
-    alert_budget: int
-    pending: tuple[int, bool]
-    reference: Reference | None
+    budget: budget.Reckoned
+    budget_set: AlertBudget | None
+    scoring: figures.Scoring
     reference_lag: timedelta | None
-    verdicts: Sequence[tuple[str, int]]
 
 
 def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """For unfold's DASHBOARD_CALLBACK: the figures, for those who may see anomalies and cases."""
     if request.user.has_perms(["anomalies.view_anomaly", "anomalies.view_case"]):
-        context["board"] = board(now())
+        context["board"] = board(now(), days=days_asked(request.GET.get("days", "")))
+        context["may_change_budget"] = request.user.has_perm("anomalies.change_alertbudget")
     return {**context, "title": _("Dashboard")}
 
 
-def board(moment: datetime) -> Board:
-    """The figures. They end at the newest anomaly, so that data of the past shows its own last days."""
+def days_asked(text: str) -> int:
+    """One of DAYS_SHOWN, the last one for anything else."""
+    return next((days for days in DAYS_SHOWN if str(days) == text), DAYS_SHOWN[-1])
+
+
+def board(moment: datetime, *, days: int = DAYS_SHOWN[-1]) -> Board:
+    """The figures. Charts end at the newest anomaly, so that data of the past shows its own last days."""
     newest = Anomaly.objects.order_by("-txn_date").values_list("txn_date", flat=True).first()
     last = (newest or moment).astimezone(UTC).date()
-    days = days_up_to(last, DAYS_SHOWN)
-    by_day = daily_anomalies(days[0])
+    shown = days_up_to(last, days)
+    by_day = daily_anomalies(shown[0])
     urgent = list(Case.objects.exclude(state=Case.State.CLOSED).select_related("assignee")[:URGENT_SHOWN])
-    reference = Reference.objects.only("until", "rows").order_by("-until").first()
     reasons_from = last - timedelta(days=REASON_DAYS - 1)
+    waiting, doing = figures.queue(moment), figures.scoring()
+    reckoned = budget.reckoned(newest or moment)
+    until = doing.reference_until
     return Board(
         transactions=counted_rows(apps.get_model("transactions", "Transaction")._default_manager.all()),
         newest=newest,
-        first_day=days[0],
+        days=days,
+        first_day=shown[0],
         last_day=last,
         reasons_from=reasons_from,
-        anomalies=chart(days, by_day, STACK),
-        cases=chart(days, daily_cases(days[0]), ("cases",), limit=settings.ALERT_BUDGET),
+        anomalies=chart(shown, by_day, STACK),
+        cases=chart(shown, daily_cases(shown[0]), ("cases",), limit=reckoned.cases_per_day),
         levels=[(level, sum(counts[level] for counts in by_day.values())) for level in LEVELS],
         reasons=top_reasons(reasons_from),
-        queue=queue(),
+        queue=waiting,
+        oldest_age=max(timedelta(0), moment - waiting.oldest) if waiting.oldest else None,
+        ages=bars([(name, name, times) for name, times in waiting.ages]),
+        pace=figures.pace(moment),
+        judged=figures.precision(moment),
+        analysts=figures.analysts(moment),
         urgent=urgent,
-        strangest=case_page.strangest_of(urgent),
-        threshold=budget.threshold(newest or moment),
-        alert_budget=settings.ALERT_BUDGET,
-        pending=counted_rows(PendingScore.objects.all()),
-        reference=reference,
-        reference_lag=max(timedelta(0), (newest or moment) - reference.until) if reference else None,
-        verdicts=recent_verdicts(moment - timedelta(days=REASON_DAYS)),
+        budget=reckoned,
+        budget_set=AlertBudget.objects.select_related("by").first(),
+        scoring=doing,
+        reference_lag=max(timedelta(0), (newest or moment) - until) if until else None,
     )
+
+
+def bars(counted: Sequence[tuple[str, str, int]]) -> list[Bar]:
+    """Codes, names and counts with bars that compare with each other."""
+    most = max((times for _code, _name, times in counted), default=0) or 1
+    return [Bar(code, name, times, round(100 * times / most, 1)) for code, name, times in counted]
 
 
 def since_day(day: date) -> "QuerySet[Anomaly]":
@@ -129,26 +147,9 @@ def daily_cases(first: date) -> dict[date, dict[str, int]]:
     return {row["day"]: {"cases": row["cases"]} for row in rows.order_by("day")}
 
 
-def top_reasons(first: date) -> list[Reason]:
+def top_reasons(first: date) -> list[Bar]:
     """The kinds of evidence that were the strongest reason most often."""
     code = KeyTextTransform("code", KeyTransform(0, "reasons"))
     rows = since_day(first).annotate(code=code).values_list("code").annotate(times=Count("pk"))
-    found = [(name, times) for name, times in rows.order_by("-times", "code")[:REASONS_SHOWN] if name]
-    most = max((times for _name, times in found), default=1)
-    return [Reason(name, title(name), times, round(100 * times / most, 1)) for name, times in found]
-
-
-def queue() -> dict[str, int]:
-    """Cases not closed: all of them, those nobody holds, those of the highest level. One index scan."""
-    low, _high = level_range("high")
-    return Case.objects.exclude(state=Case.State.CLOSED).aggregate(
-        todo=Count("pk"),
-        claimed=Count("pk", filter=Q(state=Case.State.CLAIMED)),
-        high=Count("pk", filter=Q(priority__gte=low)),
-    )
-
-
-def recent_verdicts(since: datetime) -> list[tuple[str, int]]:
-    rows = Verdict.objects.filter(known_at__gte=since).values_list("value").annotate(times=Count("pk"))
-    times = dict(rows.order_by())
-    return [(value, times[value]) for value in Verdict.Value.values if value in times]
+    found = rows.order_by("-times", "code")[:REASONS_SHOWN]
+    return bars([(name, title(name), times) for name, times in found if name])

@@ -83,7 +83,7 @@ class AnomalyAdmin(IdSearch, ReadOnlyAdmin):
 
     @admin.display(description=_("user"))
     def user(self, anomaly: Anomaly) -> str:
-        return show.short_id(anomaly.user_id)
+        return show.user_link(anomaly.user_id)
 
     @admin.display(description=_("amount"))
     def amount_(self, anomaly: Anomaly) -> str:
@@ -173,7 +173,7 @@ class VerdictAdmin(IdSearch, ReadOnlyAdmin):
 
     @admin.display(description=_("user"))
     def user(self, verdict: Verdict) -> str:
-        return show.short_id(verdict.user_id)
+        return show.user_link(verdict.user_id)
 
     @admin.display(description=_("note"))
     def note_(self, verdict: Verdict) -> str:

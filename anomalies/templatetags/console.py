@@ -9,8 +9,9 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from anomalies import show
+from anomalies.figures import MOST_COUNTED
 from anomalies.sentences import sentence as written
-from anomalies.titles import title
+from anomalies.titles import group_title, title
 
 register = template.Library()
 
@@ -23,6 +24,7 @@ register.filter("rarity", show.rarity)
 register.filter("short_id", show.short_id)
 register.filter("span", show.span)
 register.filter("title_of", title)
+register.filter("title_of_group", group_title)
 register.simple_tag(show.money, name="money")
 
 
@@ -61,6 +63,37 @@ def get(mapping: Mapping[Any, Any], key: Any) -> Any:
 @register.filter
 def total(pairs: Iterable[tuple[str, int]]) -> int:
     return sum(times for _name, times in pairs)
+
+
+@register.filter
+def percent(share: float) -> str:
+    """0.625 → 63 %, with the space that does not break."""
+    return f"{show.whole(100 * share)}\N{NO-BREAK SPACE}%"
+
+
+@register.filter
+def hundredths(share: float) -> str:
+    """0.625 → 62.5, as coordinates of SVG want it."""
+    return f"{100 * share:.1f}"
+
+
+@register.filter
+def at_least(value: tuple[int, bool]) -> str:
+    """A count and whether it is exact: “1,234” or, where counting stopped, “10,000+”."""
+    rows, is_exact = value
+    return show.whole(rows) if is_exact else f"{show.whole(rows)}+"
+
+
+@register.filter
+def bounded(count: int) -> str:
+    """A count that stopped at a bound: “10,000+” beyond it."""
+    return show.whole(count) if count <= MOST_COUNTED else f"{show.whole(MOST_COUNTED)}+"
+
+
+@register.filter
+def unlocalized_whole(value: int) -> str:
+    """A whole number as form fields want it, whatever the reader's language."""
+    return str(value)
 
 
 @register.filter

@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from anomalies import estimates
 from anomalies.admin import dashboard
@@ -20,7 +19,6 @@ from tests.factories import (
     CaseFactory,
     ReferenceFactory,
     TransactionFactory,
-    VerdictFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -53,11 +51,10 @@ class TestDashboard:
         CaseFactory(state="claimed", since=START - 13 * DAY)
         CaseFactory(state="closed", since=START - 13 * DAY)
         PendingScore.objects.create(user_id=uuid4(), since=START)
-        VerdictFactory(value="fraud")
-        VerdictFactory(value="fraud", known_at=timezone.now() - 15 * DAY)
         board = desk.get(reverse("admin:index")).context["board"]
         assert board.levels == [("high", 1), ("medium", 1), ("low", 1)]
-        assert board.queue == {"todo": 2, "claimed": 1, "high": 1}
+        assert board.queue[:3] == (2, 1, 1)
+        assert [bar.times for bar in board.ages] == [2, 0, 0, 0, 0]
         assert {column.day: column.total for column in board.anomalies.columns if column.total} == {
             START.date(): 2,
             (START + 2 * DAY).date(): 1,
@@ -67,10 +64,10 @@ class TestDashboard:
             (START + DAY).date(): 2,
         }
         assert [(reason.code, reason.times) for reason in board.reasons] == [("amount_over_median", 3)]
-        assert (board.pending, board.alert_budget) == ((1, True), 7)
+        assert (board.scoring.users, board.scoring.rows, board.scoring.oldest) == (1, 0, START)
+        assert board.scoring.reference_until == START + DAY
         assert board.reference_lag == DAY
-        assert board.verdicts == [("fraud", 1)]
-        assert board.threshold == 40.0
+        assert board.budget == (7, 40.0)
 
     def test_cases_are_counted_on_the_day_of_the_payment_that_opened_them(self):
         record([finding(user=uuid4(), score=80.0, at=START)], threshold=60.0)
@@ -91,6 +88,21 @@ class TestDashboard:
             desk.get(reverse("admin:index"))
         about = [query["sql"] for query in captured.captured_queries if '"transactions"' in query["sql"]]
         assert [sql.split()[0] for sql in about] == ["EXPLAIN"]
+
+    def test_the_charts_show_the_days_asked_for(self, desk):
+        AnomalyFactory(case=CaseFactory())
+        days = {
+            asked: len(desk.get(f"/admin/?days={asked}").context["board"].cases.columns) for asked in ("14", "30", "x")
+        }
+        assert days == {"14": 14, "30": 30, "x": 30}
+
+    def test_the_budget_is_a_line_across_the_new_cases(self, desk, settings):
+        settings.ALERT_BUDGET = 3
+        AnomalyFactory()
+        CaseFactory.create_batch(2, since=START - 14 * DAY)
+        assert desk.get("/admin/").context["board"].cases.limit.value == 3
+        settings.ALERT_BUDGET = 1_000
+        assert desk.get("/admin/").context["board"].cases.limit is None
 
     def test_who_may_not_see_cases_sees_no_figures(self):
         nobody = Client()

@@ -7,18 +7,20 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Func, TextField
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from unfold.views import ChangeList
 
-from anomalies import show
+from anomalies import show, verdicts
 from anomalies.admin import case_page
 from anomalies.admin.base import ReadOnlyAdmin
 from anomalies.admin.filters import DateRange, Inputs, NumberRange, Rows
@@ -34,6 +36,7 @@ AMOUNT = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,2})?").fullmatch
 # days asked for. A rare value would otherwise have the whole table read for one page.
 SEARCHED_ROWS = 100_000
 NEWEST_FIRST = ("-txn_date", "id")
+REVIEW = "anomalies.review_case"
 
 
 class Days(DateRange):
@@ -154,9 +157,7 @@ class TransactionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("user"))
     def user(self, transaction: Transaction) -> str:
-        return format_html(
-            '<a class="link" href="?q={}">{}</a>', transaction.user_id, show.short_id(transaction.user_id)
-        )
+        return show.user_link(transaction.user_id)
 
     @admin.display(description=gettext_lazy("amount"))
     def amount_(self, transaction: Transaction) -> str:
@@ -190,12 +191,36 @@ class TransactionAdmin(ReadOnlyAdmin):
             **_explained(transaction),
             "transaction": transaction,
             "history": Verdict.objects.filter(transaction=transaction.pk).select_related("author"),
+            "may_judge": request.user.has_perm(REVIEW),
             "opts": self.opts,
             "original": transaction,
             "title": str(transaction),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "console/transaction.html", context)
+
+    def get_urls(self) -> list[URLPattern]:
+        judge = self.admin_site.admin_view(require_POST(self.judge))
+        inherited: list[URLPattern] = super().get_urls()
+        return [path("<uuid:transaction_id>/judge/", judge, name="transactions_transaction_judge"), *inherited]
+
+    def judge(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        """A verdict on any transaction: chargebacks also hit what nobody flagged."""
+        by = request.user
+        if not (isinstance(by, User) and by.has_perm(REVIEW) and self.has_view_permission(request)):
+            raise PermissionDenied
+        found = Transaction.objects.filter(pk=transaction_id).values_list("user_id", flat=True).first()
+        if found is None:
+            raise Http404
+        case = Anomaly.objects.filter(pk=transaction_id).values_list("case_id", flat=True).first()
+        value, note = request.POST.get("value", ""), request.POST.get("note", "")
+        try:
+            verdicts.give(transaction_id=transaction_id, user_id=found, value=value, author=by, note=note, case_id=case)
+        except verdicts.VerdictError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _("Verdict: %(value)s.") % {"value": value})
+        return HttpResponseRedirect(reverse("admin:transactions_transaction_change", args=[transaction_id]))
 
 
 def _amount(text: str) -> Decimal:
