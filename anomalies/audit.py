@@ -31,6 +31,8 @@ HEAD = (Path(__file__).parent / "sql" / "audit_head.sql").read_text().format(tur
 BATCH = 1_000
 SUBJECT_CHARACTERS = 300
 NOTE_CHARACTERS = 2_000
+# Of the history of one case.
+SHOWN = 100
 # Whose request is being answered: set by `anomaly_server.audit_log`.
 ADDRESS: ContextVar[str] = ContextVar("audit_address", default="")
 
@@ -78,9 +80,14 @@ def write_many(entries: Iterable[Entry], *, by: Actor) -> None:
     told = list(entries)
     if not told:
         return
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         head = _head()
         AuditEntry.objects.bulk_create(_chained(told, by, head), batch_size=BATCH)
+
+
+def of_case(case_id: UUID) -> list[AuditEntry]:
+    """What was done to a case, the latest first, and not more than a page shows. One query."""
+    return list(AuditEntry.objects.filter(case_id=case_id)[:SHOWN])
 
 
 def digest(entry: AuditEntry) -> str:

@@ -1,5 +1,7 @@
 """What was found (anomalies, cases), what was judged (verdicts), and what it was measured against."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -284,6 +286,30 @@ class PendingScore(models.Model):
         return f"{self.user_id} from {self.since}"
 
 
+class Comment(models.Model):
+    """What an analyst wrote on a case. Append-only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    case = models.ForeignKey(
+        Case, db_constraint=False, db_index=False, on_delete=models.DO_NOTHING, related_name="comments"
+    )
+    user_id = models.UUIDField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    text = models.TextField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "comments"
+        ordering = ("at", "id")
+        indexes = [
+            # A case's comments in the order in which they were written.
+            models.Index(fields=("case", "at", "id"), name="ix_comment_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:50]
+
+
 class AuditEntry(models.Model):
     """Who did what, when, to what. Append-only: each entry holds the hash of the one before, see `audit`.
 
@@ -323,3 +349,10 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor or 'the server'}"
+
+    @property
+    def changes(self) -> list[tuple[str, Any, Any]]:
+        """What changed: (name, before, after), None where nothing was said."""
+        before, after = self.before or {}, self.after or {}
+        names = dict.fromkeys([*before, *after])
+        return [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]

@@ -61,6 +61,7 @@ ACCESS: list[Item] = [
     item("API keys", "key", "transactions.apikey"),
     item("Accounts", "person", "auth.user"),
     item("Groups", "group", "auth.group"),
+    item("Audit log", "history_edu", "anomalies.auditentry"),
 ]
 
 UNFOLD: dict[str, Any] = {

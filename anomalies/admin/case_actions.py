@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from anomalies import cases, show, verdicts
-from anomalies.admin import case_page
+from anomalies.admin import case_page, comments
 from anomalies.admin.base import ReadOnlyAdmin
 from anomalies.models import Anomaly, Case
 
@@ -59,6 +59,7 @@ class CaseActions(ReadOnlyAdmin):
             action("close/", "close", self.close),
             action("judge/", "judge", self.judge),
             action("judge/<uuid:transaction_id>/", "judge_one", self.judge_one),
+            action("comment/", "comment", comments.comment),
             *inherited,
         ]
 

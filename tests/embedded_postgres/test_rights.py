@@ -50,6 +50,7 @@ def test_the_application_has_no_ddl(app: Connection, statement: str) -> None:
     [
         ("transactions", "status"),
         ("verdicts", "note"),
+        ("comments", "text"),
         ("audit_entries", "note"),
         ("django_admin_log", "object_repr"),
         ("django_migrations", "name"),
