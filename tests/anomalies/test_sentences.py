@@ -1,12 +1,14 @@
 """One sentence for each reason, with the numbers a person would check."""
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pytest
 from django.utils import translation
+from django.utils.formats import number_format
 
-from anomalies.sentences import SENTENCES, sentence
+from anomalies.sentences import SENTENCES, plain, sentence
 from scoring import explain, score
 from scoring.reasons import DETAILS
 from tests.scoring.histories import population, reference_of
@@ -166,3 +168,15 @@ def test_numbers_follow_the_readers_language() -> None:
 
 def test_a_reason_of_a_later_version_is_told_by_its_code() -> None:
     assert sentence({"code": "merchant_surge", "values": {}}, "EUR") == "merchant_surge"
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "hi", "ar", "sv"])
+def test_numbers_look_as_django_formats_them(language: str) -> None:
+    numbers = (0.0, -0.0, -0.001, 0.05, 12.345, 999.96, -1234.5, 1234567.891, 9e14)
+    with translation.override(language):
+        for digits in (0, 1, 2):
+            expected = [
+                number_format(Decimal(f"{number:.{digits}f}"), decimal_pos=digits, force_grouping=True)
+                for number in numbers
+            ]
+            assert [plain(number, digits) for number in numbers] == expected
