@@ -126,6 +126,50 @@ def in_population(values: Numbers, currency: str) -> str:
     return _("One in %(one_in)s payments in %(currency)s is as large as %(amount)s.") % numbers
 
 
+def at_merchant(values: Numbers, currency: str) -> str:
+    return _(
+        "%(amount)s is %(ratio)s times the usual %(usual)s of this merchant's last %(payments)s payments "
+        "in %(currency)s, %(times)s usual deviations away."
+    ) % {
+        "amount": money(values["amount"], currency),
+        "ratio": plain(values["ratio"]),
+        "usual": plain(values["usual"], 2),
+        "payments": count(values["payments"]),
+        "currency": currency,
+        "times": plain(abs(values["times"])),
+    }
+
+
+def surge(values: Numbers, currency: str) -> str:
+    return _(
+        "%(count)s payments in %(currency)s at this merchant in the last %(window)s, by all its customers; "
+        "its usual rate would give %(usual)s."
+    ) % {
+        "count": count(values["count"]),
+        "currency": currency,
+        "window": window(values["hours"]),
+        "usual": expectation(values["usual"]),
+    }
+
+
+def charged_again(values: Numbers, currency: str) -> str:
+    if not values["same"]:
+        return _("This merchant has not charged the same amount in the hour before.")
+    return ngettext(
+        "The same merchant charged %(amount)s %(minutes)s minutes before; it was %(same)s of this user's last "
+        "%(payments)s payments, which usually come %(usual)s hours apart.",
+        "The same merchant charged %(amount)s %(minutes)s minutes before; such charges were %(same)s of this user's "
+        "last %(payments)s payments, which usually come %(usual)s hours apart.",
+        int(values["same"]),
+    ) % {
+        "amount": money(values["amount"], currency),
+        "minutes": plain(values["minutes"]),
+        "same": count(values["same"]),
+        "payments": count(values["payments"]),
+        "usual": plain(values["usual_minutes"] / 60),
+    }
+
+
 def excess(values: Numbers, currency: str) -> str:
     large = int(values["large"])
     if large == 0:
@@ -274,6 +318,7 @@ SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "amount_over_mean": over_mean,
     "amount_spreads": spreads,
     "amount_in_population": in_population,
+    "amount_at_merchant": at_merchant,
     "renewed_excess": excess,
     "excess_14d": excess,
     "spend_over_usual": spend,
@@ -290,4 +335,7 @@ SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "new_country": new_country,
     "new_device": new_device,
     "new_currency": new_currency,
+    "charged_again": charged_again,
+    "surge_1d": surge,
+    "surge_7d": surge,
 }

@@ -8,6 +8,7 @@ TITLES = {
     "amount_over_mean": _("Amount above the user's 90-day mean"),
     "amount_spreads": _("Amount far from the user's 90-day mean"),
     "amount_in_population": _("Amount large for everybody"),
+    "amount_at_merchant": _("Amount unusual for the merchant"),
     "renewed_excess": _("Large payments again in 14 days"),
     "excess_14d": _("Several large payments in 14 days"),
     "spend_over_usual": _("7-day spend above the usual"),
@@ -24,6 +25,9 @@ TITLES = {
     "new_device": _("New device for the user"),
     "new_currency": _("New currency for the user"),
     "silence_over_usual": _("First payment after a long silence"),
+    "charged_again": _("The same charge again within an hour"),
+    "surge_1d": _("Surge at the merchant within a day"),
+    "surge_7d": _("Surge at the merchant within 7 days"),
 }
 
 

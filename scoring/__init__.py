@@ -5,6 +5,7 @@ from scoring.columns import KEYS, LARGEST_MINOR, Columns
 from scoring.features import Features, build, join
 from scoring.reasons import explain, reasons
 from scoring.reference import GROUPS, MINIMUM_ROWS, BadReference, Reference, TooFewRows
+from scoring.visits import STRETCH_ROWS, Visits
 from scoring.windows import HISTORY_ROWS
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "BadReference",
     "Columns",
     "Features",
+    "STRETCH_ROWS",
     "Reference",
     "Scores",
     "TooFewRows",
+    "Visits",
     "build",
     "explain",
     "join",

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import amounts, hours, joint, novelty, population, silence, spell, velocity
+from scoring import amounts, hours, joint, merchant, novelty, population, repeat, silence, spell, velocity
 from scoring.columns import Bools, Columns, Floats
+from scoring.visits import Visits
 from scoring.windows import HISTORY_ROWS, Block
 
 # The order of the columns of Features.values: first what history gives as evidence, then facts.
-HISTORIC = (amounts, spell, velocity, silence, novelty)
+HISTORIC = (amounts, spell, velocity, silence, repeat, novelty)
 NAMES: tuple[str, ...] = (
     *(name for group in HISTORIC for name in (*group.EVIDENCE, *group.FACTS)),
     *population.FACTS,
     *hours.FACTS,
     *joint.FACTS,
+    *merchant.EVIDENCE,
+    *merchant.FACTS,
 )
 PLACE = {name: place for place, name in enumerate(NAMES)}
 BLOCK_ROWS = 32_768
@@ -54,10 +57,11 @@ def join(parts: Sequence[Features]) -> Features:
     return Features(np.concatenate([part.values for part in parts]), np.concatenate([part.currency for part in parts]))
 
 
-def build(columns: Columns, wanted: Bools | None = None) -> Features:
+def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None = None) -> Features:
     """Features of all rows, or of the `wanted` (n,) ones, in their order.
 
-    A row's features use only rows of the same user before it in `columns`, at most HISTORY_ROWS of them.
+    A row's features use only rows of the same user before it in `columns`, at most HISTORY_ROWS of them, and its
+    stretch of `visits`, which has as many rows as are wanted; without visits no merchant's past is known.
     """
     places = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
     values = np.empty((len(NAMES), len(places))).T
@@ -66,8 +70,12 @@ def build(columns: Columns, wanted: Bools | None = None) -> Features:
         inside = places[rows] - oldest
         mask = np.zeros(stop - oldest, np.bool_)
         mask[inside] = True
-        for place, column in enumerate(build_block(Block(columns.part(oldest, stop), mask))):
-            values[rows, place] = column[inside]
+        block = Block(columns.part(oldest, stop), mask)
+        own = [column[inside] for column in build_block(block)]
+        some = None if visits is None else visits.part(rows)
+        there = merchant.build(some, block.columns.at_us[inside], block.columns.minor[inside])
+        for place, column in enumerate((*own, *there)):
+            values[rows, place] = column
     return Features(values, columns.currency[places])
 
 
@@ -82,13 +90,15 @@ def blocks(places: NDArray[np.intp]) -> Iterable[tuple[slice, tuple[int, int]]]:
 
 
 def build_block(block: Block) -> list[Floats]:
-    """The columns of NAMES, each (m,) in the order of the block."""
+    """The columns of NAMES that rest on the user's own rows, each (m,) in the order of the block."""
+    quiet = silence.build(block)
     past = amounts.past_of(block)
     order = past.line.order
     return [
         *(scattered(column, order) for column in (*amounts.build(past), *spell.build(past))),
         *velocity.build(block),
-        *silence.build(block),
+        *quiet,
+        *repeat.build(block, quiet[silence.USUAL]),
         *novelty.build(block),
         *population.build(block),
         *hours.build(block),

@@ -92,6 +92,28 @@ def in_population(row: Row, norms: Norms, currency: int) -> Detail:
     return row["amount"], usual, values | {"one_in": one_in, "ratio": row["amount"] / usual if usual else 0.0}
 
 
+def at_merchant(row: Row, _norms: Norms, _currency: int) -> Detail:
+    values = {"amount": row["amount"], "usual": row["merchant_amount"], "payments": row["merchant_seen"]}
+    values |= {"ratio": row["amount"] / row["merchant_amount"], "times": row["merchant_deviations"]}
+    return row["amount"], row["merchant_amount"], values
+
+
+def surge(window: str, hours_long: float) -> Callable[[Row, Norms, int], Detail]:
+    """Details of the payments of everybody at this merchant within a window, this one counted."""
+
+    def details(row: Row, _norms: Norms, _currency: int) -> Detail:
+        count, usual = row[f"merchant_{window}"] + 1, row[f"merchant_usual_{window}"]
+        return count, usual, {"count": count, "usual": usual, "hours": hours_long}
+
+    return details
+
+
+def charged_again(row: Row, _norms: Norms, _currency: int) -> Detail:
+    values = {"amount": row["amount"], "same": row["same_charges"], "payments": row["charges"]}
+    values |= {"minutes": row.get("repeat_minutes", 0.0), "usual_minutes": 1440 * row["usual_silent_days"]}
+    return values["minutes"], values["usual_minutes"], values
+
+
 def excess(row: Row, _norms: Norms, _currency: int) -> Detail:
     values = {"large": row["large_14d"], "excess": row["large_excess_14d"], "median": row["median"], "days": 14.0}
     return row["large_excess_14d"], 0.0, values | {"amount": row["amount"], "above": row["amount"] - row["median"]}
@@ -162,6 +184,7 @@ DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "amount_over_mean": over_mean,
     "amount_spreads": over_mean,
     "amount_in_population": in_population,
+    "amount_at_merchant": at_merchant,
     "renewed_excess": excess,
     "excess_14d": excess,
     "spend_over_usual": spend,
@@ -174,4 +197,7 @@ DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "amount_in_category": joint("amount_in_category", "category"),
     **{f"new_{kind}": first_of(kind) for kind in novelty.KINDS},
     "silence_over_usual": long_silence,
+    "charged_again": charged_again,
+    "surge_1d": surge("1d", 24.0),
+    "surge_7d": surge("7d", 168.0),
 }

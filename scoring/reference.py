@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring import amounts, hours, joint, novelty, population, silence, spell, tails, velocity
+from scoring import amounts, hours, joint, merchant, novelty, population, repeat, silence, spell, tails, velocity
 from scoring.columns import Floats
 from scoring.features import Features
 from scoring.joint import Histogram
@@ -19,15 +19,23 @@ from scoring.tails import Tail
 # The groups of evidence, in the order of the columns of contributions. A group is one subject: what is
 # unusual of the hour alone and of the amount at this hour would count twice as groups of their own.
 EVIDENCE: dict[str, tuple[str, ...]] = {
-    **{group.NAME: group.EVIDENCE for group in (amounts, population, spell, velocity)},
+    amounts.NAME: amounts.EVIDENCE,
+    population.NAME: (*population.EVIDENCE, merchant.AT_MERCHANT),
+    **{group.NAME: group.EVIDENCE for group in (spell, velocity)},
     hours.NAME: (*hours.EVIDENCE, joint.AT_HOUR),
     joint.NAME: (joint.IN_CATEGORY,),
-    **{group.NAME: group.EVIDENCE for group in (novelty, silence)},
+    **{group.NAME: group.EVIDENCE for group in (novelty, silence, repeat, merchant)},
 }
 GROUPS = tuple(EVIDENCE)
 # Shares of payments, not sizes: nothing beyond the data says how much rarer than they a share may be.
 SHARES = (*hours.EVIDENCE, joint.AT_HOUR, joint.IN_CATEGORY)
-VERSION = 2
+# Chances by a model of their own, in decades. Nearly all rows have none, so that their ranks tell little; they count
+# as they are, but only where the population keeps to the model.
+CHANCES = (*repeat.EVIDENCE, *merchant.EVIDENCE)
+OF_CHANCES = (repeat.NAME, merchant.NAME)
+# A population keeps to a model if what it calls one in a hundred is not commoner than that.
+BELIEVED_UP_TO = 2.0
+VERSION = 3
 # Fewer rows do not show one in a hundred.
 MINIMUM_ROWS = 500
 # The distribution of raw is followed as far as so many rows lie beyond, then extrapolated.
@@ -47,8 +55,8 @@ class BadReference(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Norms:
-    """The population of each single feature: tails by feature; by currency the amounts, alone and at each
-    hour and in each category; hours of the day.
+    """The population of each single feature: tails by feature; by currency the amounts, their spread, and the
+    amounts at each hour and in each category; hours of the day.
     """
 
     evidence: Mapping[str, Tail]
@@ -56,6 +64,7 @@ class Norms:
     hours: Floats
     at_hour: Mapping[int, Histogram]
     in_category: Mapping[int, Histogram]
+    spreads: Mapping[int, float]
 
     @classmethod
     def fit(cls, features: Features) -> "Norms":
@@ -65,9 +74,13 @@ class Norms:
             hours.habits(features.column("hour")),
             histograms(features, "hour", "first_at_hour", circular=True),
             histograms(features, "category", "first_in_category", circular=False),
+            merchant.spreads(features.column("amount"), features.currency),
         )
         names = [name for group in EVIDENCE.values() for name in group if name not in population.EVIDENCE]
-        fitted = {name: tails.fit(bare.value(features, name), trusted=trusted(name)) for name in names}
+        values = {name: bare.value(features, name) for name in names}
+        fitted = {
+            name: tails.fit(values[name], trusted=trusted(name)) for name in names if believed(name, values[name])
+        }
         return replace(bare, evidence={name: tail for name, tail in fitted.items() if tail is not None})
 
     def surprise(self, features: Features, name: str) -> Floats:
@@ -75,7 +88,10 @@ class Norms:
         if name == "amount_in_population":
             return population.surprise(features.column("amount"), features.currency, self.amounts)
         tail = self.evidence.get(name)
-        return np.full(len(features), np.nan) if tail is None else tail.surprise(self.value(features, name))
+        if tail is None:
+            return np.full(len(features), np.nan)
+        value = self.value(features, name)
+        return np.minimum(value, tails.LARGEST_SURPRISE) if name in CHANCES else tail.surprise(value)
 
     def value(self, features: Features, name: str) -> Floats:
         """(n,) one piece of evidence itself, before its surprise: higher is stranger."""
@@ -84,6 +100,9 @@ class Norms:
         if name in (joint.AT_HOUR, joint.IN_CATEGORY):
             key, known = ("hour", self.at_hour) if name == joint.AT_HOUR else ("category", self.in_category)
             return joint.value(features.column("amount_bin"), features.column(key), features.currency, known)
+        if name == merchant.AT_MERCHANT:
+            deviations, spread = features.column("merchant_deviations"), features.column("merchant_spread")
+            return merchant.telling(deviations, spread, features.currency, self.spreads)
         return features.column("amount" if name == "amount_in_population" else name)
 
     def group_means(self, features: Features) -> Floats:
@@ -96,6 +115,12 @@ class Norms:
 def trusted(name: str) -> float:
     """How far the population's tail of a piece of evidence is followed before it is continued."""
     return np.inf if name in SHARES else tails.TRUSTED
+
+
+def believed(name: str, values: Floats) -> bool:
+    """Whether the population has a chance no more often than its model says; evidence that is no chance always is."""
+    known = values[~np.isnan(values)]
+    return name not in CHANCES or bool(np.mean(known >= BELIEVED_UP_TO) <= 10**-BELIEVED_UP_TO) if len(known) else True
 
 
 def histograms(features: Features, key: str, first: str, *, circular: bool) -> Mapping[int, Histogram]:
@@ -135,7 +160,8 @@ class Reference:
             raise TooFewRows(f"{len(features)} rows are too few to show what is normal: at least {MINIMUM_ROWS}")
         norms = Norms.fit(features)
         means = norms.group_means(features)
-        fitted = {group: tails.fit(means[:, place]) for place, group in enumerate(GROUPS)}
+        ranked = [(place, group) for place, group in enumerate(GROUPS) if group not in OF_CHANCES]
+        fitted = {group: tails.fit(means[:, place]) for place, group in ranked}
         groups = {group: tail for group, tail in fitted.items() if tail is not None}
         raw = contributions(means, groups).sum(axis=1)
         trusted = float(np.log10(len(features) / ROWS_BEYOND_TRUSTED))
@@ -154,6 +180,7 @@ class Reference:
             "amounts": {str(code): tail.as_json() for code, tail in self.norms.amounts.items()},
             "hours": self.norms.hours.tolist(),
             "at_hour": {str(code): one.as_json() for code, one in self.norms.at_hour.items()},
+            "spreads": {str(code): spread for code, spread in self.norms.spreads.items()},
             "in_category": {str(code): one.as_json() for code, one in self.norms.in_category.items()},
             "groups": {name: tail.as_json() for name, tail in self.groups.items()},
             "raw": self.raw.as_json(),
@@ -176,16 +203,19 @@ def contributions(means: Floats, groups: Mapping[str, Tail]) -> Floats:
     """(n, G) weight times the decades of surprise beyond the first, and a little for what lies below."""
     result = np.zeros_like(means)
     for place, group in enumerate(GROUPS):
-        if group in groups:
-            surprise = tails.known_or_0(groups[group].surprise(means[:, place]))
+        if group in groups or group in OF_CHANCES:
+            mean = means[:, place]
+            surprise = tails.known_or_0(groups[group].surprise(mean) if group in groups else mean)
             result[:, place] = WEIGHTS[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
     return result
 
 
 def norms_from(parsed: Mapping[str, Any]) -> Norms:
     by_currency = {int(code): tail for code, tail in tails_from(parsed["amounts"]).items()}
-    joints = (histograms_from(parsed[name]) for name in ("at_hour", "in_category"))
-    return Norms(tails_from(parsed["evidence"]), by_currency, np.array(parsed["hours"], np.float64), *joints)
+    at_hour, in_category = (histograms_from(parsed[name]) for name in ("at_hour", "in_category"))
+    spreads = {int(code): float(spread) for code, spread in parsed["spreads"].items()}
+    usual_hours = np.array(parsed["hours"], np.float64)
+    return Norms(tails_from(parsed["evidence"]), by_currency, usual_hours, at_hour, in_category, spreads)
 
 
 def histograms_from(parsed: Mapping[str, Any]) -> dict[int, Histogram]:

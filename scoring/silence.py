@@ -14,6 +14,8 @@ from scoring.windows import DAY_US, Block
 NAME = "silence"
 EVIDENCE = ("silence_over_usual",)
 FACTS = ("silent_days", "usual_silent_days")
+# The place of usual_silent_days in what `build` returns.
+USUAL = 2
 
 
 def build(block: Block) -> list[Floats]:

@@ -133,6 +133,34 @@ CASES: list[tuple[str, dict[str, float], str]] = [
         {"new": 1, "payments": 99, "once_in": 101},
         "First payment in EUR in 99 payments; this user turns to a new currency once in 101.0.",
     ),
+    (
+        "amount_at_merchant",
+        {"amount": 480, "usual": 40, "ratio": 12, "payments": 256, "times": 4.2},
+        "480.00 EUR is 12.0 times the usual 40.00 of this merchant's last 256 payments in EUR, "
+        "4.2 usual deviations away.",
+    ),
+    (
+        "surge_1d",
+        {"count": 41, "usual": 2.04, "hours": 24},
+        "41 payments in EUR at this merchant in the last day, by all its customers; its usual rate would give 2.04.",
+    ),
+    (
+        "surge_7d",
+        {"count": 60, "usual": 14.25, "hours": 168},
+        "60 payments in EUR at this merchant in the last 7 days, by all its customers; "
+        "its usual rate would give 14.25.",
+    ),
+    (
+        "charged_again",
+        {"amount": 9.9, "minutes": 2.5, "same": 1, "payments": 120, "usual_minutes": 1440},
+        "The same merchant charged 9.90 EUR 2.5 minutes before; it was 1 of this user's last 120 payments, "
+        "which usually come 24.0 hours apart.",
+    ),
+    (
+        "charged_again",
+        {"amount": 9.9, "minutes": 0, "same": 0, "payments": 120, "usual_minutes": 1440},
+        "This merchant has not charged the same amount in the hour before.",
+    ),
 ]
 
 

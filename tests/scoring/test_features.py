@@ -1,7 +1,7 @@
 """Every feature against a plain account of what it is, one row at a time."""
 
 import statistics
-from math import exp, fsum, isnan, lgamma, log, log10
+from math import exp, expm1, fsum, isnan, lgamma, log, log10
 
 import numpy as np
 import pytest
@@ -103,6 +103,23 @@ class Plain:
                 found["silence_over_usual"] = found["silent_days"] / found["usual_silent_days"]
         return found
 
+    def repeat(self, i: int) -> dict[str, float]:
+        before, merchant, usual = range(max(i - 256, 0), i), self.keys["merchant"], self.silence(i)
+        found: dict[str, float] = {"charges": len(before), "same_charges": 0}
+        if not merchant[i] or not usual.get("usual_silent_days"):
+            return found
+        found["charged_again"] = 0.0
+        same = [
+            k for k in self.same(i, list(before)) if merchant[k] == merchant[i] and self.amount[k] == self.amount[i]
+        ]
+        same = [k for k in same if not self.failed[k] and not self.failed[i]]
+        if same and self.at[i] - self.at[same[-1]] <= DAY_US / 24:
+            days = (self.at[i] - self.at[same[-1]]) / DAY_US
+            found |= {"repeat_minutes": days * 1440, "same_charges": len(same)}
+            soon = max(-expm1(-days / usual["usual_silent_days"]), 1e-8)
+            found["charged_again"] = max(-log10(soon * len(same) / (len(before) + 1)), 0)
+        return found
+
     def hours(self, i: int) -> dict[str, float]:
         profile = range(max(i - PROFILE_ROWS, 0), i)
         own = hour_of(self.at[i])
@@ -147,7 +164,7 @@ class Plain:
     def row(self, i: int) -> dict[str, float]:
         parts = (
             *(self.amounts(i), self.spell(i), self.velocity(i), self.silence(i), self.hours(i)),
-            *(self.novelty(i), self.joint(i)),
+            *(self.novelty(i), self.joint(i), self.repeat(i)),
         )
         return {"amount": self.amount[i]} | {name: value for part in parts for name, value in part.items()}
 
@@ -169,6 +186,8 @@ def unlikeliness(count: int, mean: float) -> float:
 def test_features_are_what_their_definitions_say(currencies: int, days: int, step_us: int, keyed: bool) -> None:
     rng = np.random.default_rng(days)
     columns = history(rng, rows=600, currencies=currencies, days=days, step_us=step_us, keyed=keyed)
+    # A few prices, so that some are charged again within the hour.
+    columns.minor[::2] = columns.minor[::2] // 5000 * 5000 + 500
     features, plain = build(columns), Plain(columns)
     for i in (0, 1, 7, 8, 9, 30, 77, 200, 320, 321, 449, 599):
         assert features.row(i) == pytest.approx(plain.row(i), rel=1e-9, abs=1e-10)
@@ -299,3 +318,7 @@ def test_a_key_comes_back_as_new_after_so_many_rows_without_it() -> None:
     assert new[266] == 0
     columns.device[266] = 1
     assert build(columns).column("new_device")[399] > 2
+
+
+def test_no_two_features_share_a_name() -> None:
+    assert len(set(NAMES)) == len(NAMES)

@@ -1,0 +1,103 @@
+"""What other users paid at a row's merchant before it: a bounded stretch of payments, whoever reads them.
+
+Live brings the stretch of one row, the batch the payments of all merchants in one line: the same numbers either way,
+because only differences of running sums of integers are taken, and searches within a stretch.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoring.columns import Bools, Columns, Ints
+
+# A row sees so many payments: two months of a shop with four customers a day.
+STRETCH_ROWS = 256
+# Steps of a decade in which amounts are taken to their logarithm: 5 % each.
+STEPS = 48
+EDGES = np.unique(np.ceil(10.0 ** (np.arange(16 * STEPS) / STEPS)).astype(np.int64))
+# The logarithm, in steps, of the amounts between two edges. Low edges are further apart than a step.
+STEP_OF = np.append(0, np.rint(np.log10(EDGES) * STEPS)).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Visits:
+    """Payments at merchants, and for each of n rows the stretch of them that it sees.
+
+    at_us (k,), each merchant's payments in one currency together and in the order (time, id); steps and squares
+    (k + 1,) running sums of the logarithms and of their squares; first, place (n,): a row sees first <= i < place;
+    known (n,) whether it names a merchant.
+    """
+
+    at_us: Ints
+    steps: Ints
+    squares: Ints
+    first: Ints
+    place: Ints
+    known: Bools
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def part(self, rows: slice) -> "Visits":
+        """Some of the n rows, with the payments of all."""
+        return Visits(self.at_us, self.steps, self.squares, self.first[rows], self.place[rows], self.known[rows])
+
+    def since(self, earliest_us: Ints) -> Ints:
+        """(n,) place of the first payment of each row's stretch at or after an instant."""
+        return found(self.at_us, earliest_us, self.first, self.place)
+
+
+def steps_of(minor: Ints) -> Ints:
+    """(n,) the logarithm of each amount in hundredths, in whole steps; the same for 0 and 1."""
+    return STEP_OF[np.searchsorted(EDGES, minor, side="right")]
+
+
+def running(steps: Ints) -> tuple[Ints, Ints]:
+    """Running sums (k + 1,) of the steps (k,) and of their squares, as Visits takes them."""
+    sums, squares = np.zeros(len(steps) + 1, np.int64), np.zeros(len(steps) + 1, np.int64)
+    np.cumsum(steps, out=sums[1:])
+    np.cumsum(steps * steps, out=squares[1:])
+    return sums, squares
+
+
+def found(at_us: Ints, wanted_us: Ints, low: Ints, high: Ints) -> Ints:
+    """(n,) the first i in low <= i < high with at_us[i] >= wanted_us, or high: n binary searches at once.
+
+    at_us (k,) rises within each low to high.
+    """
+    low, high = low.copy(), high.copy()
+    for _ in range(int((high - low).max(initial=0)).bit_length()):
+        middle = (low + high) >> 1
+        open_ = low < high
+        before = open_ & (at_us[np.minimum(middle, len(at_us) - 1)] < wanted_us)
+        low = np.where(before, middle + 1, low)
+        high = np.where(open_ & ~before, middle, high)
+    return low
+
+
+def alone(at_us: Ints, minor: Ints, *, known: bool) -> Visits:
+    """The stretch of one row: instants and amounts (k,) of the payments that it sees, oldest first."""
+    steps, squares = running(steps_of(minor))
+    first, place = np.zeros(1, np.int64), np.full(1, len(at_us))
+    return Visits(at_us, steps, squares, first, place, np.full(1, known))
+
+
+def within(columns: Columns, wanted: Bools | None = None) -> Visits:
+    """The stretches of all rows, or of the `wanted` (n,) ones, where `columns` is everything that happened.
+
+    The rows of one user come in the order of time; where two users' rows tie, that of the first one goes first.
+    """
+    shop = np.unique(np.stack([columns.merchant, columns.currency.astype(np.int64)]), axis=1, return_inverse=True)[1]
+    order = np.lexsort((columns.at_us, shop))
+    at_us, shop_there = columns.at_us[order], shop[order]
+    starts = np.searchsorted(shop_there, np.arange(shop_there.max(initial=-1) + 2))
+    rows = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
+    steps, squares = running(steps_of(columns.minor[order]))
+    low, high = starts[shop[rows]], starts[shop[rows] + 1]
+    return seen(at_us, steps, squares, low, high, columns.at_us[rows], columns.merchant[rows] != 0)
+
+
+def seen(at_us: Ints, steps: Ints, squares: Ints, low: Ints, high: Ints, row_us: Ints, known: Bools) -> Visits:
+    """The stretches of rows at instants `row_us` (n,), whose merchant's payments lie from `low` to before `high`."""
+    place = np.where(known, found(at_us, row_us, low, high), low)
+    return Visits(at_us, steps, squares, np.maximum(low, place - STRETCH_ROWS), place, known)
