@@ -24,6 +24,8 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     list_disable_select_all = True
     actions = None
     sortable_by: tuple[str, ...] = ()
+    # The address of the list without filters.
+    whole_list = "?"
     # What an empty list says: why it is empty, and what to do next.
     empty_title: Any = ""
     empty_hint: Any = ""

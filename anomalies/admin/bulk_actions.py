@@ -78,13 +78,14 @@ class BulkActions(ReadOnlyAdmin):
             raise Http404 from error
         if request.method == "POST":
             return self.bulk_work(request, change, by)
+        outlook = bulk.outlook(change)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": wording(change),
+            "title": wording(change, change.total),
+            "wish": wording(change, outlook.ready),
             "change": change,
-            "outlook": bulk.outlook(change),
-            "left": change.total - change.position,
+            "outlook": outlook,
             "told": came_of_it(change),
             "queue": back(change),
         }
@@ -129,14 +130,14 @@ def back(change: BulkChange) -> str:
     return f"{reverse(QUEUE)}?{change.query or 'state=todo'}"
 
 
-def wording(change: BulkChange) -> str:
-    """The change as a wish, for the title and the button."""
-    count = {"cases": show.whole(change.total), "value": change.value, "assignee": change.assignee}
+def wording(change: BulkChange, total: int) -> str:
+    """The change of so many cases as a wish, for the title and the button."""
+    count = {"cases": show.whole(total), "value": change.value, "assignee": change.assignee}
     ways = {
-        "verdict": ngettext("Judge %(cases)s case as %(value)s", "Judge %(cases)s cases as %(value)s", change.total),
-        "close": ngettext("Close %(cases)s case as %(value)s", "Close %(cases)s cases as %(value)s", change.total),
-        "assign": ngettext("Give %(cases)s case to %(assignee)s", "Give %(cases)s cases to %(assignee)s", change.total),
-        "release": ngettext("Release %(cases)s case", "Release %(cases)s cases", change.total),
+        "verdict": ngettext("Judge %(cases)s case as %(value)s", "Judge %(cases)s cases as %(value)s", total),
+        "close": ngettext("Close %(cases)s case as %(value)s", "Close %(cases)s cases as %(value)s", total),
+        "assign": ngettext("Give %(cases)s case to %(assignee)s", "Give %(cases)s cases to %(assignee)s", total),
+        "release": ngettext("Release %(cases)s case", "Release %(cases)s cases", total),
     }
     return ways[change.action] % count
 

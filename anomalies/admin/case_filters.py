@@ -185,6 +185,7 @@ class AnalystFilter(Menu):
 
 class OutcomeFilter(Menu):
     title = _("outcome")
+    is_of_closed = True
     parameter_name = "outcome"
     options = (Choice("any", _("Any")), *(Choice(value, name) for value, name in Case.Outcome.choices))
 
@@ -195,6 +196,7 @@ class OutcomeFilter(Menu):
 class ClosedRange(DateRange):
     """The day on which a case was closed: the way to those that lie further back."""
 
+    is_of_closed = True
     title = _("closed (UTC)")
     field = "closed"
     column = "closed_at"

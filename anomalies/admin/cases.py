@@ -53,7 +53,7 @@ class CaseList(ChangeList):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Rows:
         rows: Rows = super().get_queryset(request, exclude_parameters)
-        if self.state.shown() in {"closed", "all"} and not self.names_one():
+        if self.shows_closed and not self.names_one():
             self.closed_since = self.start_of_reach(request)
         if self.closed_since is None:
             return rows
@@ -117,6 +117,10 @@ class CaseList(ChangeList):  # type: ignore[misc]
         )
         return {state: up_to_bound(rows, of=found["todo"]) for state, rows in found.items()}
 
+    @property
+    def shows_closed(self) -> bool:
+        return self.state.shown() in {"closed", "all"}
+
     def states(self) -> Iterator[dict[str, Any]]:
         """The choices of the state, each with its number where there is one."""
         for option, choice in zip(self.state.options, self.state.choices(self), strict=True):
@@ -134,9 +138,11 @@ class CaseAdmin(IdSearch, BulkActions, ViewActions, CaseActions):
     sortable_by = ("urgency", "anomalies_", "amount_", "age")
     paginator = QueuePaginator
     searched_ids = ("user_id", "pk")
-    search_help_text = gettext_lazy("Whole user or case id")
+    search_help_text = gettext_lazy("User or case id")
     list_before_template = "console/queue_tabs.html"
     list_after_template = "console/queue_bulk.html"
+    # A bare address may lead on to a saved view.
+    whole_list = "?state=todo"
     empty_title = gettext_lazy("No case here")
     empty_hint = gettext_lazy(
         "A case opens when an anomaly reaches the alert threshold, which follows from the alert budget. "
