@@ -204,6 +204,16 @@ def spend(values: Numbers, currency: str) -> str:
     }
 
 
+def large_burst(values: Numbers, _currency: str) -> str:
+    return ngettext(
+        "%(large)s payment of the last %(days)s days with this one is above three times this user's median; "
+        "%(usual)s would be usual.",
+        "%(large)s payments of the last %(days)s days with this one are above three times this user's median; "
+        "%(usual)s would be usual.",
+        int(values["large"]),
+    ) % {"large": count(values["large"]), "days": count(values["days"]), "usual": expectation(values["usual"])}
+
+
 def burst(values: Numbers, _currency: str) -> str:
     return ngettext(
         "%(count)s other payment in the last %(window)s; this user's usual rate would give %(usual)s.",
@@ -322,6 +332,7 @@ SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "renewed_excess": excess,
     "excess_14d": excess,
     "spend_over_usual": spend,
+    "large_burst": large_burst,
     "burst_1h": burst,
     "burst_1d": burst,
     "burst_7d": burst,

@@ -12,6 +12,7 @@ TITLES = {
     "renewed_excess": _("Large payments again in 14 days"),
     "excess_14d": _("Several large payments in 14 days"),
     "spend_over_usual": _("7-day spend above the usual"),
+    "large_burst": _("More large payments than usual in 7 days"),
     "burst_1h": _("Burst of payments within an hour"),
     "burst_1d": _("Burst of payments within a day"),
     "burst_7d": _("Burst of payments within 7 days"),

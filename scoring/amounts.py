@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.columns import Floats, Ints
+from scoring.columns import Bools, Floats, Ints
 from scoring.windows import DAY_US, PAST_ROWS, Block, Line, medians
 
 NAME = "own_amount"
@@ -37,7 +37,8 @@ SIGMA_OF_MEAN_DEVIATION = 1.2533
 class Past:
     """What each row's own last payments were, on the line of purses.
 
-    doubled and median (m,) in half hundredths, deviation (m,) in quarters of a hundredth, count (m,).
+    doubled and median (m,) in half hundredths, deviation (m,) in quarters of a hundredth, count (m,);
+    wanted (m,) as in Block.
     """
 
     line: Line
@@ -45,6 +46,7 @@ class Past:
     median: Ints
     deviation: Ints
     count: Ints
+    wanted: Bools
 
     @property
     def winsorised(self) -> Ints:
@@ -59,7 +61,7 @@ def past_of(block: Block) -> Past:
     minor = block.columns.minor[line.order]
     oldest = np.maximum(line.last(PAST_ROWS), line.index - LAST_PAYMENTS)
     median, deviation = medians(minor, oldest, LAST_PAYMENTS)
-    return Past(line, 2 * minor, median, deviation, line.index - oldest)
+    return Past(line, 2 * minor, median, deviation, line.index - oldest, block.wanted[line.order])
 
 
 def build(past: Past) -> list[Floats]:

@@ -119,6 +119,11 @@ def excess(row: Row, _norms: Norms, _currency: int) -> Detail:
     return row["large_excess_14d"], 0.0, values | {"amount": row["amount"], "above": row["amount"] - row["median"]}
 
 
+def large_burst(row: Row, _norms: Norms, _currency: int) -> Detail:
+    many, usual = row["large_7d"], row["expected_large_7d"]
+    return many, usual, {"large": many, "usual": usual, "days": 7.0}
+
+
 def spend(row: Row, _norms: Norms, _currency: int) -> Detail:
     values = {"spend": row["spend_7d"], "usual": row["usual_7d"], "ratio": row["spend_over_usual"], "days": 7.0}
     return row["spend_7d"], row["usual_7d"], values
@@ -188,6 +193,7 @@ DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "renewed_excess": excess,
     "excess_14d": excess,
     "spend_over_usual": spend,
+    "large_burst": large_burst,
     "burst_1h": burst("1h", 1.0),
     "burst_1d": burst("1d", 24.0),
     "burst_7d": burst("7d", 168.0),

@@ -35,7 +35,10 @@ CHANCES = (*repeat.EVIDENCE, *merchant.EVIDENCE)
 OF_CHANCES = (repeat.NAME, merchant.NAME)
 # A population keeps to a model if what it calls one in a hundred is not commoner than that.
 BELIEVED_UP_TO = 2.0
-VERSION = 3
+VERSION = 4
+# Their evidence are alternatives, of which the strangest counts: an unknown device is none the less so for being
+# where its owner lives, and does not fade in data that have more keys.
+ALTERNATIVES = (novelty.NAME,)
 # Fewer rows do not show one in a hundred.
 MINIMUM_ROWS = 500
 # The distribution of raw is followed as far as so many rows lie beyond, then extrapolated.
@@ -106,10 +109,12 @@ class Norms:
         return features.column("amount" if name == "amount_in_population" else name)
 
     def group_means(self, features: Features) -> Floats:
-        """(n, G) mean surprise of the known evidence of each group; NaN where none is known."""
-        return np.stack(
-            [known_mean([self.surprise(features, name) for name in EVIDENCE[group]]) for group in GROUPS], 1
-        )
+        """(n, G) mean surprise of the known evidence of each group, of ALTERNATIVES the highest; NaN: none is known."""
+        columns = []
+        for group in GROUPS:
+            together = known_most if group in ALTERNATIVES else known_mean
+            columns.append(together([self.surprise(features, name) for name in EVIDENCE[group]]))
+        return np.stack(columns, axis=1)
 
 
 def trusted(name: str) -> float:
@@ -133,6 +138,14 @@ def hour_unusual(features: Features, habits: Floats) -> Floats:
     """(n,) the evidence of the group `hour`, which needs the population's hours besides the user's own."""
     hour, weight, payments = (features.column(name) for name in hours.FACTS)
     return hours.unusual(hour, weight, payments, habits)
+
+
+def known_most(columns: list[Floats]) -> Floats:
+    """(n,) the highest of the columns, each (n,), that are not NaN; NaN where all are. Source: Tippett 1931."""
+    most = columns[0]
+    for column in columns[1:]:
+        most = np.fmax(most, column)
+    return most
 
 
 def known_mean(columns: list[Floats]) -> Floats:

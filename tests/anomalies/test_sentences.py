@@ -66,6 +66,11 @@ CASES: list[tuple[str, dict[str, float], str]] = [
         "The last 7 days come to 1,200.00 EUR with this payment, 4.0 times the usual 300.00.",
     ),
     (
+        "large_burst",
+        {"large": 6, "usual": 0.52, "days": 7},
+        "6 payments of the last 7 days with this one are above three times this user's median; 0.52 would be usual.",
+    ),
+    (
         "burst_1h",
         {"count": 11, "usual": 0.00312, "hours": 1},
         "11 other payments in the last hour; this user's usual rate would give 0.0031.",

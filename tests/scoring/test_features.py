@@ -68,8 +68,13 @@ class Plain:
             own = max(self.amount[i] - self.median(i), 0)
             found["renewed_excess"] = (own + min(own, sum(recent))) / self.median(i)
             found["excess_14d"] = sum(recent) / self.median(i)
+        week_large = sum(self.large(k) > 0 for k in self.same(i, self.earlier(i, 7)))
+        found["large_7d"] = week_large + (self.large(i) > 0)
         span_days = (self.at[i] - self.at[profile[0]]) / DAY_US if profile else 0
         if len(profile) >= 8 and span_days >= 14:
+            before = sum(self.large(k) > 0 for k in profile) - week_large
+            found["expected_large_7d"] = (before + 0.5) * 7 / span_days
+            found["large_burst"] = unlikeliness(found["large_7d"], found["expected_large_7d"])
             found["usual_7d"] = sum(self.winsorised(k) for k in profile) * 7 / span_days
             found["spend_over_usual"] = found["spend_7d"] / found["usual_7d"]
         return found

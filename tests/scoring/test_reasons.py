@@ -74,7 +74,7 @@ def test_a_large_payment_after_another_is_told_as_a_spell() -> None:
     columns.at_us[-2] = columns.at_us[-1]
     columns.minor[-2] = 1_000_000
     by_group = {one["group"]: one for one in last_reasons(columns, {"minor": 900_000})}
-    assert by_group["spell"]["code"] in ("renewed_excess", "excess_14d")
+    assert by_group["spell"]["code"] in ("renewed_excess", "excess_14d", "large_burst")
     assert by_group["spell"]["values"]["large"] >= 1
     assert by_group["spell"]["observed"] > 9_000
 
