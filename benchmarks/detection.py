@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import scoring
-from scoring import baseline, evaluation
+from scoring import baseline, evaluation, visits
 from scoring.columns import Bools, Floats, Ints
 from scoring.evaluation import auc, average_precision, card_precision
 from scoring.population import EVIDENCE as ALWAYS
@@ -342,7 +342,7 @@ def main() -> int:
         print("ANOMALY_DATA is not set: nothing to judge. It names the folder that holds handbook/ and sparkov/.")
         return 0
     labelled = read(Path(folder) / data.folder, data)
-    features = scoring.build(labelled.columns)
+    features = scoring.build(labelled.columns, visits=visits.within(labelled.columns))
     rolling = baseline.amount_over_mean(labelled.columns)
     starts = options.periods or data.starts
     periods = [judge(labelled, features, rolling, start=start, days=data.days) for start in starts]
