@@ -35,7 +35,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     pytest-django runs those first, but a process of several gets its files one by one.
     """
     yield
-    if commits(item) and not (nextitem and commits(nextitem)):
+    # After the last test the connection leads to another database than the tests'.
+    if nextitem and commits(item) and not commits(nextitem):
         with item.config.stash[blocking_manager_key].unblock():
             connection.creation.deserialize_db_from_string(connection._test_serialized_contents)  # type: ignore[attr-defined]
 
