@@ -3,15 +3,14 @@
 As in `cases`, whoever changes a case locks its row first, and tells the audit log last.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from anomalies import audit, cases, verdicts
 from anomalies.cases import CaseError, told
@@ -53,16 +52,20 @@ def next_case(by: User) -> UUID | None:
     return claimed
 
 
-def renew(case_id: UUID, *, by: User) -> None:
-    """Keep the case that `by` holds for another while; nothing for the audit log. Raises CaseError if it is lost.
+@transaction.atomic
+def renew(case_id: UUID, *, by: User) -> datetime:
+    """Keep the case that `by` holds for another while, and say until when; nothing for the audit log.
 
-    A lease that has run out is renewed as long as nobody else took the case. One that reaches further stays.
+    A lease that has run out is renewed as long as nobody else took the case; one that reaches further stays as it is.
+    Raises CaseError if the case is lost.
     """
-    # The later of the two: a case that was given for a day is not cut to half an hour.
-    longer = Q(lease_until__gt=Now() + cases.LEASE)
-    mine = Case.objects.filter(pk=case_id, state=Case.State.CLAIMED, assignee=by)
-    if not mine.exclude(longer).update(lease_until=Now() + cases.LEASE) and not mine.exists():
+    held = Case.objects.select_for_update(of=("self",)).filter(pk=case_id, state=Case.State.CLAIMED, assignee=by)
+    until = held.annotate(longer=Greatest("lease_until", Now() + cases.LEASE)).values_list("longer", flat=True).first()
+    if until is None:
         raise lost(case_id)
+    held.update(lease_until=until)
+    renewed: datetime = until
+    return renewed
 
 
 def lost(case_id: UUID) -> CaseError:
@@ -128,7 +131,7 @@ def undo(case_id: UUID, *, by: User) -> int:
         "verdict.undone",
         case,
         by,
-        after={"state": Case.State.CLAIMED, "assignee": by.username, "withdrawn": withdrawn},
+        after={"state": Case.State.CLAIMED, "assignee": by.username, "withdrawn verdicts": len(withdrawn)},
     )
     return len(withdrawn)
 

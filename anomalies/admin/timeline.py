@@ -30,7 +30,7 @@ STEPS = 90
 # From this ratio of the largest amount to the usual one on, a linear scale would press all others onto the ground.
 LOG_FROM = 12.0
 TICKS_ACROSS = 6
-ROUND_STEPS = (1, 2, 3, 7, 14, 30, 60, 90, 180, 365)
+ROUND_STEPS = (1, 2, 3, 7, 15, 30, 60, 90, 180, 365)
 
 
 class Point(NamedTuple):

@@ -1,7 +1,10 @@
-"""What the picture of a timeline needs of its numbers."""
+"""What the pages of cases and users need of numbers: for the picture of a timeline, and beside reasons."""
 
+import math
 from datetime import UTC
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django import template
 from django.utils.formats import number_format
@@ -11,6 +14,10 @@ import scoring
 from anomalies import show
 
 register = template.Library()
+# Beyond, a unit says it shorter.
+SHORTENED_FROM = 100_000
+SMALLEST_TO_THREE_DIGITS = 0.1
+MOST_DECIMALS = 6
 
 
 @register.filter
@@ -26,6 +33,24 @@ def short_amount(value: float) -> str:
         if value >= unit:
             return f"{value / unit:g}{name}"
     return f"{value:g}"
+
+
+@register.filter
+def figure(value: float | None) -> str:
+    """A number to three digits, as far as they matter; unknown is a dash."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if abs(value) >= SHORTENED_FROM:
+        return short_amount(float(f"{value:.3g}"))
+    digits = 0 if value == int(value) else max(0, 2 - math.floor(math.log10(abs(value))))
+    # Of tiny numbers their size alone is told.
+    digits = min(digits, 3) if abs(value) >= SMALLEST_TO_THREE_DIGITS else min(digits - 2, MOST_DECIMALS)
+    return number_format(Decimal(f"{value:.{digits}f}"), decimal_pos=digits)
+
+
+@register.filter
+def id_end(value: UUID) -> str:
+    return str(value)[-show.SHORT_ID_LETTERS :]
 
 
 @register.filter

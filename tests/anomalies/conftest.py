@@ -11,7 +11,7 @@ from tests.factories import AnalystFactory
 def analyst():
     """Somebody who may see, judge and work cases, and nothing else."""
     user = AnalystFactory(username="ana")
-    names = ["view_case", "change_case", "view_anomaly", "view_verdict", "add_verdict", "view_reference"]
+    names = ["view_case", "review_case", "view_anomaly", "view_verdict", "add_verdict", "view_reference"]
     user.user_permissions.set(Permission.objects.filter(codename__in=names))
     return user
 

@@ -96,7 +96,7 @@ class TestCasePage:
     def test_it_takes_a_bounded_number_of_queries(self, desk, case, django_assert_max_num_queries):
         for number in range(30):
             AnomalyFactory(user_id=case.user_id, case=case, transaction__txn_date=START + number * DAY)
-        with django_assert_max_num_queries(13):
+        with django_assert_max_num_queries(12):
             desk.get(page(case))
 
     def test_payments_after_the_case_and_before_it_are_its_neighbours(self, desk, case):
@@ -197,11 +197,14 @@ class TestWork:
         assert '<option value="fraud" selected>' in text
         assert page(case, "judge") + '"' not in text
 
-    def test_a_closed_case_leads_to_the_next_most_urgent_one(self, desk, case):
+    def test_a_verdict_leads_to_the_next_most_urgent_case_claimed(self, desk, case, analyst):
         CaseFactory(priority=50.0)
         urgent = CaseFactory(priority=95.0)
-        desk.post(page(case, "judge"), {"value": "fraud"})
-        assert f'href="{page(urgent)}"' in text_of(desk.get(page(case)))
+        response = desk.post(page(case, "judge"), {"value": "fraud", "then": "next"})
+        assert response["Location"] == f"{page(urgent)}?after={case.pk}"
+        urgent.refresh_from_db()
+        assert (urgent.state, urgent.assignee) == ("claimed", analyst)
+        assert f'action="{page(case, "undo")}"' in text_of(desk.get(response["Location"]))
 
 
 class TestCaseList:

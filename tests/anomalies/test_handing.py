@@ -177,7 +177,7 @@ class TestUndo:
             "fraud",
         ]
         entry = AuditEntry.objects.filter(case_id=case.pk).latest("position")
-        assert (entry.action, set(entry.after["withdrawn"])) == ("verdict.undone", {str(first.pk), str(second.pk)})
+        assert (entry.action, entry.after["withdrawn verdicts"]) == ("verdict.undone", 2)
 
     def test_after_it_the_case_can_be_judged_anew(self, ana):
         case = CaseFactory()
