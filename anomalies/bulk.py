@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
-from anomalies import audit, cases, handing, verdicts
+from anomalies import audit, cases, handing, outbox, verdicts
 from anomalies.analysts import REVIEW
 from anomalies.desk import BulkChange
 from anomalies.models import Case, Verdict
@@ -46,6 +46,7 @@ class Held:
 
     id: UUID
     user_id: UUID
+    priority: float
     state: str
     assignee_id: int | None
     assignee: str | None
@@ -145,7 +146,7 @@ def _lock(change: BulkChange, wanted: Sequence[UUID]) -> tuple[list[Held], Count
         .select_related("assignee")
         .filter(pk__in=wanted)
         .order_by("user_id")
-        .only("id", "user_id", "state", "outcome", "assignee__username")
+        .only("id", "user_id", "priority", "state", "outcome", "assignee__username")
         .annotate(is_free=_free(change))
     )
     told: Counter[str] = Counter()
@@ -156,7 +157,7 @@ def _lock(change: BulkChange, wanted: Sequence[UUID]) -> tuple[list[Held], Count
             told[reason] += 1
             continue
         name = case.assignee.username if case.assignee else None
-        held.append(Held(case.pk, case.user_id, case.state, case.assignee_id, name, case.outcome))
+        held.append(Held(case.pk, case.user_id, case.priority, case.state, case.assignee_id, name, case.outcome))
     missing = len(wanted) - len(held) - told.total()
     if missing:
         there = Case.objects.filter(pk__in=wanted).count() - len(held) - told.total()
@@ -211,6 +212,12 @@ def _closed(held: Sequence[Held], change: BulkChange, by: User, *, at: Any) -> N
         state=Case.State.CLOSED, outcome=change.value, closed_at=at, closed_by=by, lease_until=None
     )
     after = {"state": Case.State.CLOSED, "outcome": change.value}
+    outbox.emit_many(
+        [
+            outbox.case_closed(case.id, case.user_id, case.priority, outcome=change.value, by=by.username)
+            for case in held
+        ]
+    )
     _told("case.closed", held, change, by, after)
 
 

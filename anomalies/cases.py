@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from anomalies import audit, verdicts
+from anomalies import audit, outbox, verdicts
 from anomalies.models import Case, Verdict
 
 SQL = Path(__file__).parent / "sql"
@@ -132,7 +132,9 @@ def _open(users: Collection[UUID], threshold: float, since: datetime) -> list[UU
     }
     with connection.cursor() as cursor:
         cursor.execute(OPEN, parameters)
-        return [case for (case,) in cursor.fetchall()]
+        opened = cursor.fetchall()
+    outbox.emit_many([outbox.case_opened(*case) for case in opened])
+    return [case_id for case_id, _user_id, _priority in opened]
 
 
 def _lock(users: Collection[UUID]) -> list[tuple[UUID, UUID, datetime]]:
@@ -176,6 +178,8 @@ def _close(case: Case, outcome: str, by: User, *, at: datetime | None = None) ->
     Case.objects.filter(pk=case.pk).update(
         state=Case.State.CLOSED, outcome=outcome, closed_at=at or Now(), closed_by=by, lease_until=None
     )
+    closed = outbox.case_closed(case.pk, case.user_id, case.priority, outcome=outcome, by=by.username)
+    outbox.emit_many([closed])
     told("case.closed", case, by, after={"state": Case.State.CLOSED, "outcome": outcome})
 
 

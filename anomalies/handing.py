@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Greatest, Now
 
-from anomalies import audit, cases, verdicts
+from anomalies import audit, cases, outbox, verdicts
 from anomalies.cases import CaseError, told
 from anomalies.models import Case, CaseSkip
 
@@ -154,3 +154,4 @@ def _open_again(case: Case, **held: Any) -> None:
     except IntegrityError as error:
         # The only rule that it can break: one_case_of_a_user_is_not_closed.
         raise CaseError("A newer case of this user is not closed: go on with that one.") from error
+    outbox.emit_many([outbox.case_opened(case.pk, case.user_id, case.priority, reopened=True)])

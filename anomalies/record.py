@@ -10,8 +10,9 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
-from anomalies import cases
+from anomalies import cases, outbox
 from anomalies.findings import Finding
 
 SQL = Path(__file__).parent / "sql"
@@ -135,9 +136,19 @@ def _write(findings: Sequence[Finding]) -> None:
             for finding in findings
             if finding.transaction_id not in known and finding.scored.score >= settings.ANOMALY_FLOOR
         ]
-        for statement, some in ((UPDATE, changed), (INSERT, missing)):
-            if some:
-                cursor.execute(statement, {"findings": _as_json(some)})
+        if changed:
+            cursor.execute(UPDATE, {"findings": _as_json(changed)})
+        if not missing:
+            return
+        cursor.execute(INSERT, {"findings": _as_json(missing)})
+        added = {transaction_id for (transaction_id,) in cursor.fetchall()}
+    _tell([finding for finding in missing if finding.transaction_id in added])
+
+
+def _tell(added: Sequence[Finding]) -> None:
+    """Events of the anomalies that are news."""
+    since = timezone.now() - outbox.NEWS_FOR
+    outbox.emit_many([outbox.anomaly_created(finding) for finding in added if finding.txn_date >= since])
 
 
 def _as_json(findings: Sequence[Finding]) -> str:

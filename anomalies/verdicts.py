@@ -10,7 +10,7 @@ from django.db.models import OuterRef, Subquery, Value
 from django.db.models.functions import NullIf
 from django.utils import timezone
 
-from anomalies import audit
+from anomalies import audit, outbox
 from anomalies.models import Anomaly, Case, Verdict
 
 NOTE_CHARACTERS = 2_000
@@ -51,6 +51,7 @@ def give(
     )
     # The database's clock says when it became known.
     verdict.refresh_from_db(fields=["known_at", "created_at"])
+    outbox.emit_many([_event(verdict)])
     audit.write_many([_told(verdict, case_id)], by=author)
     return verdict
 
@@ -71,6 +72,7 @@ def give_many(judged: Sequence[tuple[UUID, UUID, UUID]], *, value: str, author: 
         for _case_id, user_id, pk in judged
     )
     told = [_told(verdict, case_id) for verdict, (case_id, _user_id, _pk) in zip(given, judged, strict=True)]
+    outbox.emit_many([_event(verdict) for verdict in given])
     audit.write_many(told, by=author)
     return given
 
@@ -84,6 +86,17 @@ def _check(*, value: str, note: str, source: str = "analyst", known_at: datetime
         raise VerdictError(f"A source has 1 to {SOURCE_CHARACTERS} printable characters.")
     if known_at is not None and known_at > timezone.now():
         raise VerdictError("A verdict cannot have become known in the future.")
+
+
+def _event(verdict: Verdict) -> outbox.Event:
+    return outbox.verdict_created(
+        verdict.pk,
+        verdict.transaction_id,
+        verdict.user_id,
+        value=verdict.value,
+        source=verdict.source,
+        known_at=verdict.known_at,
+    )
 
 
 def _told(verdict: Verdict, case_id: UUID | None) -> audit.Entry:
@@ -121,4 +134,5 @@ def withdraw(case: Case, *, by: User, known_at: datetime) -> list[UUID]:
         Verdict(transaction_id=pk, user_id=case.user_id, value=Verdict.WITHDRAWN, author=by)
         for pk in given.values_list("transaction_id", flat=True)
     )
+    outbox.emit_many([_event(verdict) for verdict in taken])
     return [verdict.transaction_id for verdict in taken]

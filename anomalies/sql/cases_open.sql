@@ -24,4 +24,4 @@ WHERE
 GROUP BY offered.id, offered.user_id
 ORDER BY offered.user_id
 ON CONFLICT DO NOTHING
-RETURNING id
+RETURNING id, user_id, priority

@@ -12,3 +12,4 @@ FROM jsonb_to_recordset(%(findings)s::jsonb) AS found (
 )
 ORDER BY user_id, transaction_id
 ON CONFLICT DO NOTHING
+RETURNING transaction_id
