@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from scoring import hours, novelty, tails
+from scoring import hours, novelty, single, tails
 from scoring.amounts import LAST_PAYMENTS
 from scoring.blend import Scores
 from scoring.features import Features
@@ -35,7 +35,7 @@ def explain(features: Features, scores: Scores, rows: Sequence[int]) -> list[lis
     """The reasons of several rows, in their order."""
     picked = features.take(np.asarray(rows, np.intp))
     norms = scores.reference.norms
-    leading = [leading_evidence(picked, norms, group) for group in GROUPS]
+    leading = [leading_evidence(picked, scores, group) for group in GROUPS]
     result = []
     for place, i in enumerate(rows):
         row = picked.row(place)
@@ -49,8 +49,11 @@ def explain(features: Features, scores: Scores, rows: Sequence[int]) -> list[lis
     return result
 
 
-def leading_evidence(features: Features, norms: Norms, group: str) -> list[str]:
+def leading_evidence(features: Features, scores: Scores, group: str) -> list[str]:
     """The name of each row's most surprising evidence of one group."""
+    if scores.surprises is not None:
+        return [single.leading(scores.surprises, group)] * len(features)
+    norms = scores.reference.norms
     surprises = np.stack([norms.surprise(features, name) for name in EVIDENCE[group]])
     return [EVIDENCE[group][best] for best in np.argmax(tails.known_or_0(surprises), axis=0)]
 

@@ -7,8 +7,10 @@ with the slope from q90 to q99, up to a cap. Where q90 equals q99 there is no sl
 tail is all there is, and what lies above it is UNSEEN_SURPRISE.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -35,6 +37,20 @@ class Tail:
     def surprise(self, values: Floats) -> Floats:
         """-log10 of the share of the population at or above each value; NaN where the value is NaN."""
         return np.interp(values, self.values, self.surprises)
+
+    def surprise_of(self, value: float) -> float:
+        """The surprise of one known value, by the operations of NumPy's interp: a tenth of its time."""
+        values, surprises = self.knots
+        place = bisect_right(values, value) - 1
+        # At a knot there is no slope to take: that to the next one may be infinite.
+        if place < 0 or place == len(values) - 1 or values[place] == value:
+            return surprises[max(place, 0)]
+        slope = (surprises[place + 1] - surprises[place]) / (values[place + 1] - values[place])
+        return slope * (value - values[place]) + surprises[place]
+
+    @cached_property
+    def knots(self) -> tuple[list[float], list[float]]:
+        return self.values.tolist(), self.surprises.tolist()
 
     def value(self, surprise: float) -> float:
         """The value that has this surprise: 2 asks for the 99 % quantile."""
