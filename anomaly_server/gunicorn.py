@@ -39,8 +39,12 @@ logconfig_dict = settings.LOGGING
 
 def pre_fork(_server: Any, _worker: Any) -> None:
     """Close what importing may have opened: two processes must not share a database connection."""
+    import gc
+
     from django.db import connections
 
     for connection in connections.all(initialized_only=True):
         connection.close()
         connection.close_pool()  # type: ignore[attr-defined]
+    # What was imported stays: no collection of garbage needs to look at it, or copies its memory by looking.
+    gc.freeze()

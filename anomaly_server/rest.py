@@ -14,6 +14,7 @@ FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_CLASSES": ["transactions.api.throttling.KeyLimit"],
     "DEFAULT_PARSER_CLASSES": ["transactions.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["anomalies.api.rendering.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "anomalies.api.negotiation.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "anomalies.api.schema.Schema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from anomalies import audit
+from anomalies.prepared import fetch
 from transactions.models import ApiKey
 from transactions.scopes import ALL, READ
 
@@ -92,9 +93,7 @@ def find(text: str) -> ApiKey:
     match = SHAPE.fullmatch(text)
     if match is None:
         raise NotValid
-    with connection.cursor() as cursor:
-        cursor.execute(FIND, [match[1]])
-        found = cursor.fetchone()
+    found = next(iter(fetch(FIND, [match[1]])), None)
     if found is None:
         raise NotValid
     key: ApiKey = ApiKey.from_db(connection.alias, KEY_FIELDS, found[: len(KEY_FIELDS)])
