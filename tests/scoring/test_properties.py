@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from scoring import KEYS, Columns, build, score
+from scoring import GROUPS, KEYS, Columns, build, score
 from scoring.features import NAMES
 from tests.scoring.histories import DAY_US, START_US, picked, population, reference_of, scaled, together
 
@@ -17,6 +17,8 @@ IN_UNITS = {"amount", "median", "deviation", "mean_90d", "spread_90d", "large_ex
 BY_BIN = {"amount_bin", "first_at_hour", "first_in_category"}
 # Logarithms are taken in steps, which are coarse for the smallest amounts.
 BY_STEP = {"merchant_deviations", "merchant_amount", "merchant_spread"}
+# Groups that compare amounts with everybody's.
+OF_POPULATION = {"population_amount", "hour", "category"}
 # No deadline for one example: a busy machine is no fault of the code.
 unhurried = settings(deadline=None, max_examples=60)
 _, REFERENCE = reference_of(population(keyed=True))
@@ -45,6 +47,27 @@ def test_later_rows_change_nothing(history: Columns, other: Columns, end: int) -
     changed = together([picked(history, np.arange(len(history)) <= end), later])
     np.testing.assert_array_equal(build(changed).values[: end + 1], build(history).values[: end + 1])
     np.testing.assert_array_equal(build(history.part(0, end + 1)).values, build(history).values[: end + 1])
+
+
+@unhurried
+@given(users(), users(), st.integers(0, 59))
+def test_a_score_does_not_change_with_what_comes_later(history: Columns, other: Columns, end: int) -> None:
+    end = min(end, len(history) - 1)
+    later = picked(other, other.at_us >= history.at_us[end])
+    changed = together([history.part(0, end + 1), later])
+    before, after = (score(build(columns), REFERENCE) for columns in (history, changed))
+    np.testing.assert_array_equal(after.score[: end + 1], before.score[: end + 1])
+    np.testing.assert_array_equal(after.contributions[: end + 1], before.contributions[: end + 1])
+
+
+@unhurried
+@given(users(), st.integers(0, 2))
+def test_ten_times_all_amounts_of_a_currency_leave_the_users_own_surprises(history: Columns, currency: int) -> None:
+    larger = np.where(history.currency == currency, scaled(history, 10).minor, history.minor)
+    before, after = (score(build(columns), REFERENCE) for columns in (history, replace(history, minor=larger)))
+    for group in set(GROUPS) - OF_POPULATION:
+        place = GROUPS.index(group)
+        np.testing.assert_allclose(after.contributions[:, place], before.contributions[:, place], rtol=0, atol=1e-9)
 
 
 @unhurried
