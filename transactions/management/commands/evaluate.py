@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from anomalies import budget
 from transactions.evaluating.failures import EvaluationFailed, usage
 from transactions.evaluating.gather import Progress, gathered, period
 from transactions.evaluating.labels import FileOptions, Labels, from_file, from_verdicts
@@ -40,8 +40,8 @@ class Command(BaseCommand):
             "--delay-days", type=_count(0, 365), default=7, metavar="N", help="days until a fraud is known (default: 7)"
         )
         add("--cards", type=_count(1, 1_000_000), default=100, metavar="K", help="the K of CP@K (default: 100)")
-        add("--budget", type=_count(1, 1_000_000), default=settings.ALERT_BUDGET, metavar="N",
-            help="cases a day for recall and precision (default: ALERT_BUDGET)")  # fmt: skip
+        add("--budget", type=_count(1, 1_000_000), metavar="N",
+            help="cases a day for recall and precision (default: the alert budget)")  # fmt: skip
         add("--resamples", type=_count(0, 100_000), default=200, metavar="N",
             help="draws of users for the intervals, 0 for none (default: 200)")  # fmt: skip
         add("--seed", type=_count(0, 2**32 - 1), default=0, metavar="N", help="of the draws (default: 0)")
@@ -69,7 +69,7 @@ def _evaluated(options: dict[str, Any], should_stop: Callable[[], bool]) -> Eval
         raise usage(f"--html: there is no folder {options['html'].absolute().parent}.")
     asked = period(options["first"], options["last"], options["delay_days"])
     labels = _labels(options)
-    ask = Ask(options["cards"], options["budget"], options["resamples"], options["seed"])
+    ask = Ask(options["cards"], options["budget"] or budget.newest_or_setting(), options["resamples"], options["seed"])
     with tqdm(unit=" users", disable=None, desc="Scoring") as bar:
         rows = gathered(asked, labels, _shown_by(bar, should_stop))
     with tqdm(unit=" kinds", disable=None, desc="Measuring") as bar:
