@@ -109,7 +109,8 @@ def lines(name: str, found: list[Share]) -> Iterator[str]:
         low, middle, high = (float(np.quantile(one.weeks, part)) for part in (0.1, 0.5, 0.9))
         yield (
             f"  {one.level} or more: {one.share:.4%} of {one.promised:.4%} promised, "
-            f"ratio {one.share / one.promised:.2f}: {one.verdict}; the middle week {middle:.4%}, eight weeks of ten {low:.4%} to {high:.4%}"
+            f"ratio {one.share / one.promised:.2f}: {one.verdict}; "
+            f"the middle week {middle:.4%}, eight weeks of ten {low:.4%} to {high:.4%}"
         )
 
 
