@@ -64,7 +64,7 @@ class CaseList(ChangeList):  # type: ignore[misc]
 
         Narrowed by those filters that have an index; all others sift what is in reach.
         """
-        newest = Case.objects.filter(closed_at__isnull=False)
+        newest = Case.objects.filter(state=Case.State.CLOSED, closed_at__isnull=False)
         for kind in (case_filters.ClosedRange, case_filters.MerchantFilter):
             newest = self.spec(kind).queryset(request, newest)
         return newest.order_by("-closed_at").values_list("closed_at", flat=True)[CLOSED_IN_REACH:].first()

@@ -1,5 +1,6 @@
 """Many cases at once, by SQL: factories would take minutes."""
 
+import json
 from uuid import UUID
 
 from django.db import connection
@@ -15,7 +16,7 @@ CASES = """
     SELECT
         gen_random_uuid(), gen_random_uuid(), %(state)s, 60 + n %% 40, %(anomalies)s,
         now() - n * interval '1 minute', now() - interval '90 days', now(), %(outcome)s,
-        jsonb_build_object('code', 'amount_over_median', 'group', 'own_amount', 'values', '{}'::jsonb),
+        %(reason)s::jsonb,
         'amount_over_median', n, CASE WHEN n %% 10 = 0 THEN 'USD' ELSE 'EUR' END, 'm-' || n %% 500,
         CASE WHEN %(state)s = 'closed' THEN now() - n * interval '1 minute' END
     FROM generate_series(1, %(rows)s) AS n
@@ -37,7 +38,9 @@ def cases(rows: int, *, anomalies: int = 0, state: str = "open") -> list[UUID]:
     """So many cases of users of their own, a minute apart, each with so many anomalies; their ids."""
     outcome = "legitimate" if state == "closed" else ""
     with connection.cursor() as cursor:
-        cursor.execute(CASES, {"rows": rows, "anomalies": anomalies, "state": state, "outcome": outcome})
+        reason = json.dumps({**findings.LARGE, "group": "own_amount"})
+        wanted = {"rows": rows, "anomalies": anomalies, "state": state, "outcome": outcome, "reason": reason}
+        cursor.execute(CASES, wanted)
         ids = [case for (case,) in cursor.fetchall()]
         if anomalies:
             reference = findings.reference().pk
