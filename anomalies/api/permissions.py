@@ -8,9 +8,9 @@ from rest_framework.request import Request
 
 
 class Scoped(BasePermission):
-    """A key needs the scope that the view asks for, a person who writes the permission that it names.
+    """A key needs the scope that the view asks for; who writes, the permission that it names, also through a key.
 
-    A viewset says both: `scopes` for reading and writing, `write_permission` for people. Whoever is logged in may read.
+    A viewset says both: `scopes` for reading and writing, `write_permission`. Whoever is logged in may read.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -23,7 +23,10 @@ class Scoped(BasePermission):
         if key is not None:
             scope = view.scopes.get("read" if reads else "write")
             self.message = f"This key lacks the scope {scope}."
-            return scope in key.scopes
+            if scope not in key.scopes:
+                return False
+            # What a key may do ends where its owner's rights end.
+            self.message = f"The key's owner lacks the permission {view.write_permission}."
         return reads or (view.write_permission is not None and request.user.has_perm(view.write_permission))
 
 

@@ -103,7 +103,7 @@ class VerdictViewSet(StrictViewSet):
     pagination_class = KeysetPagination
     listing = listings.VERDICTS
     scopes = {"read": "verdicts:read", "write": "verdicts:write"}
-    write_permission = "anomalies.add_verdict"
+    write_permission = "anomalies.review_case"
 
     @extend_schema(
         operation_id="verdicts_create",

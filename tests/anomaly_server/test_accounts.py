@@ -9,6 +9,7 @@ from anomalies.models import AuditEntry
 from tests.api import BASE
 from tests.factories import AnalystFactory
 from transactions import keys
+from transactions.models import ApiKey
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct-horse-battery"
@@ -239,3 +240,18 @@ def test_a_new_password_is_told_and_never_shown(admin_client: Client, admin_user
     found = {(entry.actor, entry.subject) for entry in told("account.password_set")}
     assert found == {("admin", "ana"), ("admin", "admin")}
     assert not any(PASSWORD in str(vars(entry)) for entry in AuditEntry.objects.all())
+
+
+def test_nobody_makes_or_exchanges_a_key_that_may_do_more_than_he(
+    manager: User, desk: Client, admin_user: User
+) -> None:
+    manager.user_permissions.add(*Permission.objects.filter(codename__endswith="_apikey", content_type__model="apikey"))
+    form = {"name": "mine", "owner": admin_user.pk, "scopes": ["users:read"]}
+    answer = desk.post("/admin/transactions/apikey/add/", form).content.decode()
+    assert "You cannot make a key for an account that may do more than yours." in answer
+    key, _text = keys.create(owner=admin_user, name="admin's")
+    rotated = desk.post("/admin/transactions/apikey/", {"action": "rotate", "_selected_action": [key.pk]}, follow=True)
+    assert "may do more than yours: you can only revoke it" in rotated.content.decode()
+    desk.post("/admin/transactions/apikey/add/", {**form, "owner": manager.pk})
+    assert [key.name for key in ApiKey.objects.filter(owner=manager)] == ["mine"]
+    assert ApiKey.objects.filter(owner=admin_user).count() == 1

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -13,7 +14,7 @@ from rest_framework_api_key.models import APIKey as UnusedKey
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from anomalies import audit
+from anomalies import audit, ranks
 from transactions import keys
 from transactions.models import ApiKey
 from transactions.scopes import ALL, READ
@@ -32,6 +33,14 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=gettext_lazy("What the key may do."),
     )
+    # Who fills in the form: set on the class made for a request.
+    editor: Any = None
+
+    def clean_owner(self) -> User:
+        owner: User = self.cleaned_data["owner"]
+        if not ranks.may_act_as(self.editor, owner):
+            raise forms.ValidationError(_("You cannot make a key for an account that may do more than yours."))
+        return owner
 
 
 @admin.register(ApiKey)
@@ -44,6 +53,11 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
     autocomplete_fields = ("owner",)
     fields = ("name", "owner", "scopes", "rate_limit", "expiry_date", "revoked", "last_used_at")
     actions = ("rotate",)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.editor = request.user
+        return form
 
     def get_readonly_fields(self, _request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         if obj is None:
@@ -66,7 +80,11 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.action(description=gettext_lazy("Exchange for new keys; the old ones end in 24 hours"), permissions=["add"])
     def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key in queryset:
+        for key in queryset.select_related("owner"):
+            if not ranks.may_act_as(request.user, key.owner):
+                text = _("%(key)s is of an account that may do more than yours: you can only revoke it.")
+                self.message_user(request, text % {"key": key}, messages.ERROR)
+                continue
             try:
                 _new, text = keys.rotate(key.prefix, overlap=OVERLAP, by=request.user)
             except keys.NotValid:
