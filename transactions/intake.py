@@ -37,6 +37,8 @@ LATER = Unscored("pending", "The transaction is stored and will be scored in the
 
 # A payment does not wait longer for a statement of scoring, say for a lock that a migration holds.
 LONGEST_STATEMENT_MS = 2_000
+BEGIN_APART = f"SAVEPOINT scoring; SET LOCAL statement_timeout = {LONGEST_STATEMENT_MS}"
+END_APART = "RELEASE SAVEPOINT scoring; SET LOCAL statement_timeout = DEFAULT"
 FAILURES = Counter("live_scoring_failures", "Transactions stored without a score because scoring failed.", ["code"])
 
 
@@ -67,21 +69,35 @@ def take(rows: Sequence[Row], *, score: bool = True) -> list[Taken]:
 
 def _take_one(row: Row) -> Taken:
     with transaction.atomic():
-        written, is_late = store.write_in_turn(row)
+        if not settings.LIVE_SCORING:
+            return _stored(row)
+        # A new row is nearly always scored next: what keeps the scoring apart goes along.
+        written, is_late = store.write_in_turn(row, then=BEGIN_APART, unless_new=END_APART)
         if written.outcome is Outcome.CONFLICT:
             return Taken(row, written.outcome, written.fields, None)
         is_new = written.outcome is Outcome.CREATED
-        # A late row changes the scores of those after it.
-        if is_late or (is_new and not settings.LIVE_SCORING):
+        if is_late:
+            # A late row changes the scores of those after it. To say so is no part of the scoring.
+            _execute(END_APART)
             pending.mark({row.user_id: row.txn_date})
-        scored = _scored(row, is_new=is_new) if settings.LIVE_SCORING else LATER
+        scored = _scored(row, is_new=is_new, begun=is_new and not is_late)
     return Taken(row, written.outcome, written.fields, scored)
 
 
-def _scored(row: Row, *, is_new: bool) -> Scored | Unscored:
-    """The answer's score; a new row's finding is recorded."""
+def _stored(row: Row) -> Taken:
+    """The row stored; its score waits."""
+    written, is_late = store.write_in_turn(row)
+    if written.outcome is Outcome.CONFLICT:
+        return Taken(row, written.outcome, written.fields, None)
+    if is_late or written.outcome is Outcome.CREATED:
+        pending.mark({row.user_id: row.txn_date})
+    return Taken(row, written.outcome, written.fields, LATER)
+
+
+def _scored(row: Row, *, is_new: bool, begun: bool) -> Scored | Unscored:
+    """The answer's score; a new row's finding is recorded. `begun`: the database keeps apart already what follows."""
     try:
-        with _apart():
+        with _apart(begun=begun):
             scored = scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
             if is_new:
                 _record(row, scored)
@@ -95,22 +111,27 @@ def _scored(row: Row, *, is_new: bool) -> Scored | Unscored:
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
+def _apart(*, begun: bool) -> Iterator[None]:
     """What fails in the block is undone alone, and no statement in it takes longer than LONGEST_STATEMENT_MS.
 
-    One round trip, where a savepoint of Django's and the limit would take four: the commit ends both, and is itself
-    under no limit.
+    At most one round trip, where a savepoint of Django's and the limit would take four: the commit ends both, and is
+    itself under no limit.
     """
+    if not begun:
+        _execute(BEGIN_APART)
+    try:
+        yield
+    except Exception:
+        _execute("ROLLBACK TO SAVEPOINT scoring")
+        raise
+    # Where the transaction does not end with this, its other statements have as much time as the session gives.
+    if connection.savepoint_ids:
+        _execute(END_APART)
+
+
+def _execute(statements: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SAVEPOINT scoring; SET LOCAL statement_timeout = {LONGEST_STATEMENT_MS}")
-        try:
-            yield
-        except Exception:
-            cursor.execute("ROLLBACK TO SAVEPOINT scoring")
-            raise
-        # Where the transaction does not end with this, its other statements have as much time as the session gives.
-        if connection.savepoint_ids:
-            cursor.execute("RELEASE SAVEPOINT scoring; SET LOCAL statement_timeout = DEFAULT")
+        cursor.execute(statements)
 
 
 def _record(row: Row, scored: Scored | Unscored) -> None:

@@ -97,18 +97,21 @@ def write(rows: Sequence[Row]) -> list[Written]:
     return _write_many(rows)
 
 
-def write_in_turn(row: Row) -> tuple[Written, bool]:
+def write_in_turn(row: Row, *, then: str = "", unless_new: str = "") -> tuple[Written, bool]:
     """Store one row, after waiting for the user's other rows that are just being stored in turn.
 
     Returns what `write` does, and whether the user has a row after this new one. The turn lasts until the end of
-    the caller's database transaction. One round trip for a new row. Raises as `write`.
+    the caller's database transaction. One round trip for a new row, and what the caller wants to say `then` goes with
+    it; `unless_new` takes that back before a row that was there is compared. Raises as `write`.
     """
     turn = int.from_bytes(row.user_id.bytes[-8:], "big", signed=True)
     with _constraints_told([row]), connection.cursor() as cursor:
-        cursor.execute(INSERT_IN_TURN, {**_values(row), "turn": turn})
+        cursor.execute(f"{INSERT_IN_TURN};{then}", {**_values(row), "turn": turn})
         cursor.nextset()
         if inserted := cursor.fetchone():
             return CREATED, bool(inserted[0])
+        if unless_new:
+            cursor.execute(unless_new)
         return _write_one(row), False
 
 

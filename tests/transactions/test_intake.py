@@ -141,12 +141,12 @@ def test_a_score_costs_the_same_queries_however_long_the_history(
     past = known_traffic()
     intake.take([next_of(past[0])])
     row = next_of(past[0], txn_date=traffic.START + timedelta(days=40, hours=2))
-    # Two for the savepoint that the test's transaction makes of the outer block; then the lock with the insert, the
-    # beginning of scoring and its end. The reference in force is known, and the history's one query is not counted,
+    # Two for the savepoint that the test's transaction makes of the outer block; then the lock with the insert and the
+    # beginning of scoring, and its end. The reference in force is known, and the history's one query is not counted,
     # because it does not go through a cursor of Django's.
     with override_settings(LIVE_CACHE_S=60):
         references.in_force(row.txn_date)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(4):
             intake.take([row])
 
 
