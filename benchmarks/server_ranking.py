@@ -37,7 +37,7 @@ from benchmarks.detection import (  # noqa: E402
 )
 from scoring import baseline  # noqa: E402
 from scoring.columns import Bools, Floats  # noqa: E402
-from transactions import history, norms, scorer  # noqa: E402
+from transactions import history, merchants, norms, scorer  # noqa: E402
 from transactions.loading.shape import identifier  # noqa: E402
 
 
@@ -50,8 +50,9 @@ def stored(since: datetime, until: datetime) -> history.History:
 def server_scores(past: history.History) -> Floats:
     """(n,) decades of rarity of each row of the history, as the server scores it; 0 where it gives no score."""
     decades = np.zeros(len(past))
-    for part in scorer.judge(past):
-        decades[part.rows] = np.log10(part.scores.rarity)
+    with merchants.stretches(users=0) as stretches:
+        for part in scorer.judge(past, stretches):
+            decades[part.rows] = np.log10(part.scores.rarity)
     return decades
 
 
@@ -60,6 +61,7 @@ def rankings(past: history.History, rows: Bools, before: Bools, start: datetime)
     reference = references.in_force(start)
     if reference is None:
         raise SystemExit("No reference is in force at the start of the period: run `manage.py score` first.")
+    # The rivals see what is seen without the merchants' pasts.
     features = scoring.build(past.columns)
     return {
         "server": server_scores(past)[rows],

@@ -7,7 +7,7 @@ users' rows does not fit into it waits again.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from anomalies import budget, cases, pending
 from anomalies.findings import Finding, Scored
 from anomalies.models import Anomaly, PendingScore
 from anomalies.record import CASES_FOR, record, standing
-from transactions import crew, history, norms, pieces, scorer
+from transactions import crew, history, merchants, norms, pieces, scorer
 from transactions.models import Transaction
 
 FIRST_BATCH_USERS = 200
@@ -54,19 +54,20 @@ def score_pending(
     one of `workers`, as many processes share what one batch leaves; this one is among them.
     """
     began, total = time.monotonic(), PendingScore.objects.count()
-    first = Summary(references=norms.build_due() if total else 0)
-    score_batches(first, should_stop=should_stop, most=1)
-    others = workers - 1 if not should_stop() and PendingScore.objects.exists() else 0
-    with crew.beside(others) as helpers:
-        run = _Run(first, helpers, total, progress)
-        score_batches(run.own, should_stop=should_stop, heard=run.tell)
-        while helpers.at_work:
-            if should_stop():
-                helpers.stop()
-            helpers.listen(crew.POLL_S)
-            run.tell()
-    # What a helper held that was killed.
-    score_batches(run.own, should_stop=should_stop, heard=run.tell)
+    with merchants.stretches(users=total) as stretches:
+        first = Summary(references=norms.build_due(stretches) if total else 0)
+        score_batches(first, stretches, should_stop=should_stop, most=1)
+        others = workers - 1 if not should_stop() and PendingScore.objects.exists() else 0
+        with crew.beside(others, stretches.shared) as helpers:
+            run = _Run(first, helpers, total, progress)
+            score_batches(run.own, stretches, should_stop=should_stop, heard=run.tell)
+            while helpers.at_work:
+                if should_stop():
+                    helpers.stop()
+                helpers.listen(crew.POLL_S)
+                run.tell()
+        # What a helper held that was killed.
+        score_batches(run.own, stretches, should_stop=should_stop, heard=run.tell)
     summary = run.summary
     if summary.users:
         summary.cases = _open_cases()
@@ -96,6 +97,7 @@ class _Run:
 
 def score_batches(
     summary: Summary,
+    stretches: merchants.Stretches,
     *,
     should_stop: Callable[[], bool],
     heard: Callable[[], object] = lambda: None,
@@ -103,13 +105,13 @@ def score_batches(
 ) -> None:
     """Score batches, `most` at most, until nothing waits, adding to the summary; `heard` is called after each."""
     users_at_once, done = FIRST_BATCH_USERS, 0
-    while done < most and not should_stop() and (rows := _score_batch(users_at_once, summary)) is not None:
+    while done < most and not should_stop() and (rows := _score_batch(users_at_once, summary, stretches)) is not None:
         users_at_once = max(1, min(users_at_once * 4, users_at_once * pieces.ROWS_AT_ONCE // max(rows, 1)))
         done += 1
         heard()
 
 
-def _score_batch(limit: int, summary: Summary) -> int | None:
+def _score_batch(limit: int, summary: Summary, stretches: merchants.Stretches) -> int | None:
     """Claim, score and record one batch; the rows it read, or None when nobody waits."""
     with transaction.atomic():
         claimed = pending.claim(limit)
@@ -120,7 +122,8 @@ def _score_batch(limit: int, summary: Summary) -> int | None:
         # First what stands and then the rows: an anomaly that a live request records in between stays.
         stood = standing(piece.users, piece.since, until=piece.until)
         past = history.of_users(piece.users, piece.since, until=piece.until)
-        findings = _findings(past, {one.transaction_id for one in stood if one.judged}, summary)
+        judged = {one.transaction_id for one in stood if one.judged}
+        findings = _findings(scorer.judge(past, stretches), past, judged, summary)
         record(findings, rescored=stood, threshold=math.inf)
     summary.users += len(piece.wanted) - (piece.rest is not None)
     summary.anomalies += len(findings)
@@ -148,11 +151,13 @@ def _open_cases() -> int:
         return cases.open_due(threshold=budget.threshold(latest), since=latest - CASES_FOR)
 
 
-def _findings(past: history.History, judged_before: set[UUID], summary: Summary) -> list[Finding]:
+def _findings(
+    parts: Iterable[scorer.Judged], past: history.History, judged_before: set[UUID], summary: Summary
+) -> list[Finding]:
     """The wanted rows that reach the floor, and those whose anomaly stays because somebody judged it."""
     found: dict[UUID, Scored] = {}
     count = 0
-    for judged in scorer.judge(past):
+    for judged in parts:
         count += len(judged.rows)
         places = _kept(past, judged, judged_before)
         ids = (past.id_of(int(judged.rows[place])) for place in places)

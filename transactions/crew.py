@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -61,15 +62,19 @@ class Crew:
 
 
 @contextmanager
-def beside(count: int) -> Iterator[Crew]:
-    """`count` processes that score what waits until nothing does. At the end of the block none is left."""
+def beside(count: int, merchants_file: Path | None = None) -> Iterator[Crew]:
+    """`count` processes that score what waits until nothing does. At the end of the block none is left.
+
+    merchants_file: the folder of the run's file of merchants, if it has one.
+    """
     from django.db import connection
 
     context, crew = get_context("spawn"), Crew()
     try:
         for _ in range(count):
             ours, theirs = context.Pipe()
-            member = context.Process(target=_member, args=(connection.settings_dict, theirs), name="score", daemon=True)
+            args = (connection.settings_dict, theirs, merchants_file)
+            member = context.Process(target=_member, args=args, name="score", daemon=True)
             member.start()
             theirs.close()
             crew.members[ours] = member
@@ -82,7 +87,7 @@ def beside(count: int) -> Iterator[Crew]:
             member.join()
 
 
-def _member(database: dict[str, Any], pipe: Connection) -> None:
+def _member(database: dict[str, Any], pipe: Connection, merchants_file: Path | None) -> None:
     """Score batches until nothing waits or the pipe says stop."""
     # A terminal's Ctrl-C and a service manager's SIGTERM reach everybody: the one who started us passes it on.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -90,12 +95,13 @@ def _member(database: dict[str, Any], pipe: Connection) -> None:
     django.setup()
     from django.db import connection
 
-    from transactions import backlog
+    from transactions import backlog, merchants
 
     # In a test it is not the database of the settings.
     connection.settings_dict.update(database)
     summary = backlog.Summary()
-    backlog.score_batches(summary, should_stop=pipe.poll, heard=lambda: _tell(pipe, summary))
+    stretches = merchants.of_file(merchants_file)
+    backlog.score_batches(summary, stretches, should_stop=pipe.poll, heard=lambda: _tell(pipe, summary))
     connection.close()
 
 

@@ -17,6 +17,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 import scoring
+from scoring import visits
 
 # Statuses that say that the money did not move. Others may be added where a payment system has its own words.
 FAILED_STATUSES = ["failed", "declined", "rejected", "refused", "error"]
@@ -25,7 +26,9 @@ END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 SQL = Path(__file__).parent / "sql"
 RECORD_SQL = (SQL / "history_record.sql").read_text()
 OF_USERS = (SQL / "history_of_users.sql").read_text().replace("{record}", RECORD_SQL)
-UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", RECORD_SQL)
+VISIT_SQL = (SQL / "merchant_visit.sql").read_text()
+STRETCH_SQL = (SQL / "merchant_stretch.sql").read_text().replace("{visit}", VISIT_SQL)
+UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", RECORD_SQL).replace("{stretch}", STRETCH_SQL)
 
 # What history_record.sql packs.
 RECORD = np.dtype(
@@ -43,6 +46,8 @@ RECORD = np.dtype(
         ("device", ">i8"),
     ]
 )
+# What merchant_visit.sql packs.
+VISIT = np.dtype([("at", ">i8"), ("minor", ">i8")])
 # PostgreSQL counts microseconds from the year 2000.
 YEAR_2000_US = 946_684_800_000_000
 
@@ -66,14 +71,18 @@ class History:
         return UUID(bytes=self.users[row].tobytes())
 
 
-def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> History:  # noqa: A002
-    """The stored transaction `id`, last, after the rows before it that its features may use. One query."""
+def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[History, scoring.Visits]:  # noqa: A002
+    """The stored transaction `id`, last, after the rows before it that its features may use, and what it sees of its
+    merchant. One query.
+    """
     # Every live score runs it: planned once a connection, and in bytes, not as the hexadecimal text of other queries.
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(UP_TO, _bound(user_id=user_id, at=txn_date, id=id), prepare=True, binary=True)
         found = cursor.fetchone()
-    return _history([found[0] if found else None])
+    packed, seen = found or (None, None)
+    past = _history([packed])
+    return past, visits.alone(*unpacked([seen or b""]), known=bool(past.columns.merchant[past.wanted].any()))
 
 
 def of_users(users: Sequence[UUID], since: Sequence[datetime], *, until: datetime = END_OF_TIME) -> History:
@@ -90,8 +99,21 @@ def of_users(users: Sequence[UUID], since: Sequence[datetime], *, until: datetim
             return _history([packed for (packed,) in copy.rows()])
 
 
+def unpacked(values: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Instants and amounts, in hundredths, of the payments at merchants in some values."""
+    found = np.frombuffer(b"".join(values), VISIT)
+    return found["at"].astype(np.int64) + YEAR_2000_US, found["minor"].astype(np.int64)
+
+
+def currency_codes(letters: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """(n,) a number for each currency of three letters (n, 3)."""
+    wide = letters.astype(np.int32)
+    codes: NDArray[np.int32] = (wide[:, 0] << 16) | (wide[:, 1] << 8) | wide[:, 2]
+    return codes
+
+
 def _bound(**parameters: Any) -> dict[str, Any]:
-    return {**parameters, "rows": scoring.HISTORY_ROWS, "failed": FAILED_STATUSES}
+    return {**parameters, "rows": scoring.HISTORY_ROWS, "visits": scoring.STRETCH_ROWS, "failed": FAILED_STATUSES}
 
 
 def _history(packed: Sequence[bytes | None]) -> History:
@@ -100,12 +122,11 @@ def _history(packed: Sequence[bytes | None]) -> History:
     users = records["user"]
     starts = np.ones(len(records), dtype=bool)
     starts[1:] = users[1:] != users[:-1]
-    letters = records["currency"].astype(np.int32)
     columns = scoring.Columns(
         user=np.cumsum(starts).astype(np.int64),
         at_us=records["at"].astype(np.int64) + YEAR_2000_US,
         minor=records["minor"].astype(np.int64),
-        currency=(letters[:, 0] << 16) | (letters[:, 1] << 8) | letters[:, 2],
+        currency=currency_codes(records["currency"]),
         failed=records["failed"].copy(),
         **{key: records[key].astype(np.int64) for key in scoring.KEYS},
     )

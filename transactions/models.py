@@ -42,6 +42,15 @@ class Transaction(models.Model):
             # The newest transactions of all users, and their first and last instants: without it each such page
             # reads the whole table. Measured in docs/primary-query.md, BRIN beside it.
             models.Index(F("txn_date").desc(), "id", name="ix_transaction_date"),
+            # A merchant's last payments in a currency before an instant, which a score compares with.
+            models.Index(
+                "merchant_id",
+                "currency",
+                F("txn_date").desc(),
+                F("id").desc(),
+                name="ix_merchant_currency_date",
+                condition=Q(merchant_id__isnull=False),
+            ),
         ]
         constraints = [
             # numeric knows NaN, and NaN is greater than every number.

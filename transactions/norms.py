@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import scoring
 from anomalies import references
 from anomalies.estimates import estimated_rows
-from transactions import history, pieces
+from transactions import history, merchants, pieces
 from transactions.models import Transaction
 from transactions.scorer import microseconds
 
@@ -41,23 +41,28 @@ BUILDING = 7_366_101
 USERS = (Path(__file__).parent / "sql" / "users.sql").read_text()
 
 
-def build_due() -> int:
+def build_due(stretches: merchants.Stretches | None = None) -> int:
     """Build every reference that is due and has enough rows behind it; says how many were built.
+
+    stretches: those of the run that goes on with them.
 
     One run at a time builds; another one waits for it, and then finds them there.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [BUILDING])
-        return _build_due()
+        if stretches is not None:
+            return _build_due(stretches)
+        with merchants.stretches(users=0) as own:
+            return _build_due(own)
 
 
-def _build_due() -> int:
+def _build_due(stretches: merchants.Stretches) -> int:
     span = Transaction.objects.aggregate(first=Min("txn_date"), last=Max("txn_date"))
     if span["first"] is None:
         return 0
     built = references.ends()
     ends = [end for end in ladder(span["first"], span["last"]) if end not in built]
-    return _build(ends) if ends else 0
+    return _build(ends, stretches) if ends else 0
 
 
 def ladder(first: datetime, last: datetime) -> list[datetime]:
@@ -70,11 +75,12 @@ def ladder(first: datetime, last: datetime) -> list[datetime]:
     return ends[:-1]
 
 
-def _build(ends: Sequence[datetime]) -> int:
+def _build(ends: Sequence[datetime], stretches: merchants.Stretches) -> int:
     """References that end at `ends`, all from one pass over a sample of the users, or a few where ends are many."""
     share = _share(ends)
     rows_a_day = share * estimated_rows(_within(min(ends) - WINDOW, max(ends))) / max((max(ends) - min(ends)).days, 1)
-    return sum(_build_group(group, share) for group in _groups(ends, days=SAMPLE_ROWS / max(rows_a_day, 1)))
+    groups = _groups(ends, days=SAMPLE_ROWS / max(rows_a_day, 1))
+    return sum(_build_group(group, share, stretches) for group in groups)
 
 
 def _share(ends: Sequence[datetime]) -> float:
@@ -96,8 +102,8 @@ def _within(since: datetime, until: datetime) -> QuerySet[Transaction]:
     return Transaction.objects.filter(txn_date__gte=since, txn_date__lt=until)
 
 
-def _build_group(ends: Sequence[datetime], share: float) -> int:
-    sample = list(_sampled(min(ends) - WINDOW, max(ends), share))
+def _build_group(ends: Sequence[datetime], share: float, stretches: merchants.Stretches) -> int:
+    sample = list(_sampled(min(ends) - WINDOW, max(ends), share, stretches))
     built = 0
     for end in ends:
         low, high = microseconds(end - WINDOW), microseconds(end)
@@ -110,14 +116,16 @@ def _build_group(ends: Sequence[datetime], share: float) -> int:
     return built
 
 
-def _sampled(since: datetime, until: datetime, share: float) -> Iterator[tuple[NDArray[np.int64], scoring.Features]]:
+def _sampled(
+    since: datetime, until: datetime, share: float, stretches: merchants.Stretches
+) -> Iterator[tuple[NDArray[np.int64], scoring.Features]]:
     """Instants and features of the rows in [since, until) of a fixed share of the users, in pieces."""
     for piece in pieces.pieces([(user, since) for user in _share_of_users(share)], until=until):
         past = history.of_users(piece.users, piece.since, until=piece.until)
         wanted = past.wanted
         if len(piece.users) == 1:
             wanted = _thinned(wanted, _rows_a_window(piece.users[0], since, until))
-        yield past.columns.at_us[wanted], scoring.build(past.columns, wanted)
+        yield past.columns.at_us[wanted], stretches.features(past, wanted)
 
 
 def _rows_a_window(user: UUID, since: datetime, until: datetime) -> int:

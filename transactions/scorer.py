@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import scoring
 from anomalies import references
 from anomalies.findings import BUILT_IN_MODEL, Scored, Unscored
-from transactions import history
+from transactions import history, merchants
 
 NO_REFERENCE = Unscored(
     "no_reference",
@@ -52,17 +52,19 @@ def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored
     reference = references.in_force(txn_date)
     if reference is None:
         return NO_REFERENCE
-    judged = _judged(history.up_to(user_id, txn_date, id), reference)
-    return judged.scored([0])[0]
+    past, seen = history.up_to(user_id, txn_date, id)
+    features = scoring.build(past.columns, past.wanted, seen)
+    scores = scoring.score(features, reference.content)
+    return Judged(np.flatnonzero(past.wanted), features, scores, reference.id).scored([0])[0]
 
 
-def judge(past: history.History) -> Iterator[Judged]:
+def judge(past: history.History, stretches: merchants.Stretches) -> Iterator[Judged]:
     """The wanted rows, each scored against the reference in force at its time; rows before any stay out."""
     stored = references.all_stored()
     ends = np.array([microseconds(reference.until) for reference in stored], dtype=np.int64)
     rows = np.flatnonzero(past.wanted)
     in_force = np.searchsorted(ends, past.columns.at_us[rows], side="right") - 1
-    features = scoring.build(past.columns, past.wanted)
+    features = stretches.features(past)
     for number in np.unique(in_force[in_force >= 0]):
         members = np.flatnonzero(in_force == number)
         part = features.take(members)
@@ -72,8 +74,3 @@ def judge(past: history.History) -> Iterator[Judged]:
 def microseconds(instant: datetime) -> int:
     """Since 1970, exactly."""
     return (instant - EPOCH) // timedelta(microseconds=1)
-
-
-def _judged(past: history.History, reference: references.Stored) -> Judged:
-    features = scoring.build(past.columns, past.wanted)
-    return Judged(np.flatnonzero(past.wanted), features, scoring.score(features, reference.content), reference.id)

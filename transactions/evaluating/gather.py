@@ -11,7 +11,7 @@ from scoring import baseline
 from scoring.columns import Bools, Floats, Ints
 from scoring.evaluation import BUDGET_WINDOW_DAYS, TRAINING_DAYS
 from scoring.reference import BadReference
-from transactions import history, norms, scorer
+from transactions import history, merchants, norms, scorer
 from transactions.evaluating.failures import EvaluationFailed
 from transactions.evaluating.labels import Labels
 from transactions.models import Transaction
@@ -84,21 +84,24 @@ def gathered(asked: Period, labels: Labels, progress: Progress) -> Gathered:
     """Everything from `asked.since` to `asked.until`, users by the slice."""
     users = norms.users()
     parts: list[Gathered] = []
-    for start in range(0, len(users), USERS_AT_ONCE):
-        some = users[start : start + USERS_AT_ONCE]
-        past = history.of_users(some, [asked.since] * len(some), until=asked.until)
-        try:
-            parts.append(_compact(past, labels, start))
-        except BadReference as bad:
-            raise EvaluationFailed(f"A stored reference cannot be read: {bad}. Score anew with this version.") from bad
-        progress(min(start + USERS_AT_ONCE, len(users)), len(users))
+    with merchants.stretches(users=len(users)) as stretches:
+        for start in range(0, len(users), USERS_AT_ONCE):
+            some = users[start : start + USERS_AT_ONCE]
+            past = history.of_users(some, [asked.since] * len(some), until=asked.until)
+            try:
+                parts.append(_compact(past, labels, start, stretches))
+            except BadReference as bad:
+                raise EvaluationFailed(
+                    f"A stored reference cannot be read: {bad}. Score anew with this version."
+                ) from bad
+            progress(min(start + USERS_AT_ONCE, len(users)), len(users))
     return _joined(parts)
 
 
-def _compact(past: history.History, labels: Labels, first_user: int) -> Gathered:
+def _compact(past: history.History, labels: Labels, first_user: int, stretches: merchants.Stretches) -> Gathered:
     """The wanted rows of some users; users are numbered from `first_user` on."""
     decades = np.full(len(past), np.nan)
-    for part in scorer.judge(past):
+    for part in scorer.judge(past, stretches):
         decades[part.rows] = np.log10(part.scores.rarity)
     wanted = past.wanted
     user = np.unique(past.columns.user, return_inverse=True)[1]

@@ -1,0 +1,202 @@
+"""What the merchants of some rows took before them, read in the cheaper of two ways that give the same numbers.
+
+A few rows have their stretches looked up one by one, as a live row does. Where most of a table is scored, all payments
+at merchants go once into a file, sorted by merchant and time: 24 bytes each, shared by the processes of a run, so
+that memory stays bounded. What is stored while a run goes on is not in its file: it counts from the next run on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from django.db import connection, transaction
+from numpy.typing import NDArray
+
+import scoring
+from anomalies.estimates import estimated_rows
+from scoring import visits
+from transactions.history import STRETCH_SQL, VISIT, VISIT_SQL, History, currency_codes, unpacked
+from transactions.models import Transaction
+
+SQL = Path(__file__).parent / "sql"
+STRETCHES = (SQL / "merchant_stretches.sql").read_text().replace("{stretch}", STRETCH_SQL)
+TIMELINE = (SQL / "merchant_timeline.sql").read_text().replace("{visit}", VISIT_SQL)
+
+# What names a merchant in a currency.
+SHOP = np.dtype([("merchant", ">i8"), ("currency", ">u1", 3)])
+# Looking up one row costs as much as sorting so many into the file.
+ROWS_A_LOOKUP = 100
+LOOKED_UP_AT_ONCE = 2_000
+# Values taken in before they are written: some MB.
+BYTES_AT_ONCE = 1 << 22
+# For the sort of the whole table; the rest of it goes to disk.
+SORT_MEMORY = "128MB"
+# An odd number without pattern, to tell a merchant's currencies apart in one number.
+SPREAD = np.int64(0x5851F42D4C957F2D)
+
+
+@dataclass(slots=True)
+class Timeline:
+    """All payments at merchants, in files of a folder; the shops (a merchant in a currency) are sorted by number."""
+
+    folder: Path
+    at_us: NDArray[np.int64] = field(init=False)
+    steps: NDArray[np.int64] = field(init=False)
+    squares: NDArray[np.int64] = field(init=False)
+    shops: NDArray[np.int64] = field(init=False)
+    bounds: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("at_us", "steps", "squares"):
+            setattr(self, name, np.memmap(self.folder / name, np.int64, "r"))
+        self.shops, self.bounds = np.load(self.folder / "shops.npy"), np.load(self.folder / "bounds.npy")
+
+    def seen_by(self, columns: scoring.Columns, rows: NDArray[np.intp]) -> scoring.Visits:
+        """The stretches of some of the rows of `columns`."""
+        shop = number(columns.merchant[rows], columns.currency[rows])
+        place = np.minimum(self.shops.searchsorted(shop), len(self.shops) - 1)
+        known = columns.merchant[rows] != 0
+        there = known & (self.shops[place] == shop)
+        low, high = (np.where(there, self.bounds[place, end], 0) for end in (0, 1))
+        # The first number of a file of running sums is 0; one of instants without rows holds one that nobody sees.
+        return visits.seen(self.at_us, self.steps, self.squares, low, high, columns.at_us[rows], known)
+
+
+@dataclass(slots=True)
+class Stretches:
+    """Where a run's stretches come from. `folder` takes the file where there is one, or where one is worth while.
+
+    Of `users` in all the first piece shows how many rows they have; without a folder every row is looked up.
+    """
+
+    folder: Path | None = None
+    users: int = 0
+    timeline: Timeline | None = None
+    is_decided: bool = False
+
+    def features(self, past: History, wanted: NDArray[np.bool_] | None = None) -> scoring.Features:
+        """Features of the history's wanted rows, or of the given ones."""
+        wanted = past.wanted if wanted is None else wanted
+        rows = np.flatnonzero(wanted)
+        if not self.is_decided:
+            self._decide(past, len(rows))
+        seen = self.timeline.seen_by(past.columns, rows) if self.timeline else looked_up(past, rows)
+        return scoring.build(past.columns, wanted, seen)
+
+    def _decide(self, past: History, rows: int) -> None:
+        here = len(np.unique(past.columns.user)) or 1
+        expected = rows * max(self.users / here, 1)
+        if self.folder and expected * ROWS_A_LOOKUP > estimated_rows(Transaction.objects.all()):
+            write_timeline(self.folder)
+            self.timeline = Timeline(self.folder)
+        self.is_decided = True
+
+    @property
+    def shared(self) -> Path | None:
+        """What another process needs to read the same file."""
+        return self.folder if self.timeline else None
+
+
+@contextmanager
+def stretches(users: int) -> Iterator[Stretches]:
+    """For a run over so many users' rows; its file is gone at the end."""
+    with TemporaryDirectory(prefix="merchants-", ignore_cleanup_errors=True) as folder:
+        yield Stretches(Path(folder), users)
+
+
+def of_file(folder: Path | None) -> Stretches:
+    """As another process of the run has decided: from its file, or row by row."""
+    return Stretches(timeline=Timeline(folder) if folder else None, is_decided=True)
+
+
+def looked_up(past: History, rows: NDArray[np.intp]) -> scoring.Visits:
+    """The stretches of some rows of a history, each by a range scan of its own."""
+    packed: list[bytes | None] = []
+    known = past.columns.merchant[rows] != 0
+    asked = rows[known]
+    for start in range(0, len(asked), LOOKED_UP_AT_ONCE):
+        ids = [past.id_of(int(row)) for row in asked[start : start + LOOKED_UP_AT_ONCE]]
+        packed += _column(STRETCHES, {"ids": ids, "visits": scoring.STRETCH_ROWS})
+    lengths = np.zeros(len(rows), np.int64)
+    lengths[known] = [len(part or b"") // VISIT.itemsize for part in packed]
+    place = np.cumsum(lengths)
+    at_us, minor = unpacked([part for part in packed if part])
+    steps, squares = visits.running(visits.steps_of(minor))
+    return scoring.Visits(at_us, steps, squares, place - lengths, place, known)
+
+
+def number(merchant: NDArray[np.int64], currency: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(n,) one number for a merchant in a currency; as good as surely no two are the same."""
+    return merchant + currency.astype(np.int64) * SPREAD
+
+
+def write_timeline(folder: Path) -> None:
+    """Sort all payments at merchants into the files that `Timeline` reads. Memory does not grow with the table."""
+    keys: list[bytes] = []
+    lengths: list[int] = []
+    total = np.zeros(2, np.int64)
+    with (
+        (folder / "at_us").open("wb") as at_file,
+        (folder / "steps").open("wb") as steps_file,
+        (folder / "squares").open("wb") as squares_file,
+    ):
+        steps_file.write(bytes(8))
+        squares_file.write(bytes(8))
+        for values in _timeline(keys, lengths):
+            at_us, minor = unpacked(values)
+            at_us.tofile(at_file)
+            for place, (file, sums) in enumerate(
+                zip((steps_file, squares_file), visits.running(visits.steps_of(minor)), strict=True)
+            ):
+                (sums[1:] + total[place]).tofile(file)
+                total[place] += sums[-1]
+        if not keys:
+            at_file.write(bytes(8))
+    _write_shops(folder, keys, np.array(lengths, np.int64))
+
+
+def _timeline(keys: list[bytes], lengths: list[int]) -> Iterator[list[bytes]]:
+    """Values of visits, some MB at a time; each one's shop and number of visits are added to the lists."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
+        with cursor.copy(f"COPY ({TIMELINE}) TO STDOUT (FORMAT BINARY)") as copy:
+            copy.set_types(["bytea", "bytea"])
+            values, size = [], 0
+            for key, value in copy.rows():
+                if keys and keys[-1] == key:
+                    lengths[-1] += len(value) // VISIT.itemsize
+                else:
+                    keys.append(key)
+                    lengths.append(len(value) // VISIT.itemsize)
+                values.append(value)
+                size += len(value)
+                if size > BYTES_AT_ONCE:
+                    yield values
+                    values, size = [], 0
+        yield values
+        # Only a sort wants so much, and the rest of the caller's transaction is none.
+        cursor.execute("SET LOCAL work_mem = DEFAULT")
+
+
+def _write_shops(folder: Path, keys: list[bytes], lengths: NDArray[np.int64]) -> None:
+    named = np.frombuffer(b"".join(keys) or bytes(SHOP.itemsize), SHOP)
+    ends = np.cumsum(lengths) if len(lengths) else np.zeros(1, np.int64)
+    starts = ends - (lengths if len(lengths) else 0)
+    shop = number(named["merchant"].astype(np.int64), currency_codes(named["currency"]))
+    order = np.argsort(shop)
+    np.save(folder / "shops.npy", shop[order])
+    np.save(folder / "bounds.npy", np.stack([starts, ends], axis=1)[order])
+
+
+def _column(query: str, parameters: dict[str, Any]) -> list[bytes | None]:
+    """The only column of a query, as bytes and not as their hexadecimal text."""
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY ({cursor.mogrify(query, parameters)}) TO STDOUT (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types(["bytea"])
+        return [value for (value,) in copy.rows()]
