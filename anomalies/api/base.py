@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cache
+from hashlib import blake2b
+from http import HTTPStatus
 from typing import Any
 
+from orjson import Fragment
 from rest_framework import exceptions
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -15,6 +18,7 @@ from rest_framework.viewsets import GenericViewSet
 from anomalies.api.listing import Listing
 from anomalies.api.parameters import Parameters, given
 from anomalies.api.problems import Error, LengthRequired, Refused
+from anomalies.api.rendering import dumps
 
 NONE = Parameters({})
 
@@ -56,6 +60,15 @@ class StrictViewSet(PrivateView, GenericViewSet[Any]):
     def list(self, _request: Request) -> Response:
         rows: Any = self.listing
         return self.get_paginated_response(self.paginate_queryset(self.filter_queryset(rows)))
+
+    def shown(self, row: dict[str, Any]) -> Response:
+        """One row as the answer, with the tag of its content; 304 without it for whoever has that content."""
+        content = dumps(row)
+        tag = f'"{blake2b(content, digest_size=16).hexdigest()}"'
+        asked = self.request.META.get("HTTP_IF_NONE_MATCH", "")
+        if asked.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in asked.split(",")):
+            return Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+        return Response(Fragment(content), headers={"ETag": tag})
 
     def row(self, listing: Listing, key: Any) -> dict[str, Any]:
         """The row with this key, as JSON. Raises NotFound."""

@@ -76,8 +76,15 @@ class Listing:
     orderings: Mapping[str, Ordering]
     expressions: Mapping[str, str] = field(default_factory=dict)
     present: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    # Fields that `present` adds to the columns.
+    computed: tuple[str, ...] = ()
     countable: bool = True
     conditions: tuple[Condition, ...] = ()
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The fields of a row, as JSON."""
+        return (*self.columns, *self.computed)
 
     def where(self, *conditions: Condition) -> Self:
         return replace(self, conditions=(*self.conditions, *conditions)) if conditions else self

@@ -43,6 +43,7 @@ ANOMALY_COLUMNS = (
 ANOMALIES = Listing(
     table="anomalies",
     columns=ANOMALY_COLUMNS,
+    computed=("level",),
     expressions={"amount": "amount::text", "reasons": "reasons::text", "features": "features::text"},
     orderings={
         "newest": Ordering((Column("txn_date", instant, descending=True), Column("transaction_id", UUID))),

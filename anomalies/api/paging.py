@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from anomalies.api.listing import Listing, Ordering, Position, Row
-from anomalies.api.parameters import OneOfField, StrictField, TextField, WholeField, documented
+from anomalies.api.parameters import NamesField, OneOfField, StrictField, TextField, WholeField, documented
 from anomalies.api.problems import Error, Refused
 
 VERSION = 1
@@ -69,6 +69,7 @@ class KeysetPagination(BasePagination):
     def fields(cls, listing: Listing) -> dict[str, StrictField]:
         """The parameters that choose a page, and its order where there are several."""
         found: dict[str, StrictField] = {"limit": cls.limit, "cursor": cls.cursor}
+        found["fields"] = NamesField(options=listing.shown, help_text="Only these fields of each row.")
         if listing.countable:
             found["count"] = cls.count
         names = list(listing.orderings)
@@ -94,7 +95,9 @@ class KeysetPagination(BasePagination):
         }
         if asked.get("count"):
             self.envelope["count"] = listing.estimate()
-        return listing.presented(rows[:limit][:: -1 if position and position.backward else 1])
+        shown = listing.presented(rows[:limit][:: -1 if position and position.backward else 1])
+        wanted = asked["fields"]
+        return shown if wanted is None else [{name: row[name] for name in wanted} for row in shown]
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({**self.envelope, "results": data})
@@ -117,8 +120,8 @@ class KeysetPagination(BasePagination):
 
 
 def _identity(listing: Listing, written: Mapping[str, str]) -> str:
-    """What makes this query another query than others: not the page, nor its size."""
-    kept = (written[name] for name in sorted(written) if name not in ("limit", "cursor", "count"))
+    """What makes this query another query than others: not the page, its size, or the fields shown."""
+    kept = (written[name] for name in sorted(written) if name not in ("limit", "cursor", "count", "fields"))
     return f"{listing.table}?{'&'.join(kept)}"
 
 

@@ -156,6 +156,21 @@ class OneOfField(StrictField):
         return value
 
 
+class NamesField(StrictField):
+    """Some of the names, separated by commas, none twice."""
+
+    def __init__(self, *, options: Sequence[str], **more: Any) -> None:
+        super().__init__(**more)
+        self.options = tuple(options)
+        self.schema = {"type": "string", "examples": [",".join(self.options[:2])]}
+
+    def to_python(self, value: Any) -> tuple[str, ...]:
+        names = tuple(value.split(","))
+        if not set(names) <= set(self.options) or len(set(names)) < len(names):
+            raise Unreadable(f"must be some of {', '.join(self.options)}, separated by commas")
+        return names
+
+
 class WholeField(StrictField):
     def __init__(self, *, low: int, high: int, **more: Any) -> None:
         super().__init__(**more)

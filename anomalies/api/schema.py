@@ -48,6 +48,7 @@ ANSWERS = {
     "500": "Our fault.",
     "503": "The database does not answer; try again after Retry-After seconds.",
 }
+UNCHANGED = "The content has the ETag that If-None-Match names."
 EVERYWHERE = ("400", "401", "403", "405", "406", "429", "500", "503")
 WITH_BODY = ("411", "413", "415")
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -74,6 +75,8 @@ def add_problems(result: dict[str, Any], **_: object) -> dict[str, Any]:
                 *(("404",) if "{" in path else ()),
                 *(WITH_BODY if "requestBody" in operation else ()),
             }
+            if operation["operationId"].endswith("_retrieve"):
+                operation["responses"]["304"] = {"description": UNCHANGED}
             for code in sorted(codes):
                 operation["responses"].setdefault(code, {"description": ANSWERS[code]})
             for code, response in operation["responses"].items():

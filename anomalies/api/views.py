@@ -57,7 +57,7 @@ class AnomalyViewSet(StrictViewSet):
     nothing = "No anomaly has this transaction id."
 
     def retrieve(self, _request: Request, transaction_id: UUID) -> Response:
-        return Response(self.row(ANOMALY_DETAIL, transaction_id))
+        return self.shown(self.row(ANOMALY_DETAIL, transaction_id))
 
 
 @extend_schema_view(
@@ -89,7 +89,7 @@ class CaseViewSet(StrictViewSet):
         inside = listings.ANOMALIES.where(
             Condition("user_id", "exact", case["user_id"]), Condition("case_id", "exact", id)
         )
-        return Response({**case, "anomalies": inside.first(ANOMALIES_OF_CASE)})
+        return self.shown({**case, "anomalies": inside.first(ANOMALIES_OF_CASE)})
 
 
 @extend_schema_view(list=extend_schema(operation_id="verdicts_list", summary="List verdicts", tags=["verdicts"]))

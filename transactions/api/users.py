@@ -57,7 +57,7 @@ class UserViewSet(StrictViewSet):
     scopes = {"read": "users:read"}
 
     def retrieve(self, _request: Request, user_id: UUID) -> Response:
-        return Response(_summary(user_id))
+        return self.shown(_summary(user_id))
 
 
 def _summary(user_id: UUID) -> dict[str, Any]:

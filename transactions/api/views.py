@@ -56,7 +56,7 @@ class TransactionViewSet(StrictViewSet):
     write_permission = "transactions.add_transaction"
 
     def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
-        return Response(self.row(self.listing, id))
+        return self.shown(self.row(self.listing, id))
 
     @extend_schema(
         operation_id="transactions_create",
