@@ -40,7 +40,8 @@ def take_all(page: Page, folder: Path, theme: str) -> None:
     log_in(page)
     if theme == THEMES[0]:
         work_a_little(page)
-    for name, path in {**PAGES, "case": telling_case(page)}.items():
+    case = telling_case(page)
+    for name, path in {**PAGES, "case": case, "user": user_of(page, case)}.items():
         page.goto(path)
         page.wait_for_load_state("networkidle")
         page.screenshot(path=folder / f"{name}-{theme}.png")
@@ -77,6 +78,13 @@ def telling_case(page: Page) -> str:
     counts = page.locator("#result_list .field-anomalies_").all_inner_texts()
     several = (address for address, count in zip(addresses, counts, strict=True) if 2 <= int(count) <= 4)
     return next(several, addresses[0])
+
+
+def user_of(page: Page, case: str) -> str:
+    """The page of the case's user."""
+    page.goto(case)
+    address = page.locator('#content a[href^="/admin/users/"]').first.get_attribute("href")
+    return address or "/admin/users/"
 
 
 def case_addresses(page: Page) -> list[str]:
