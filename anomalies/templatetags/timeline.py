@@ -42,9 +42,11 @@ def figure(value: float | None) -> str:
         return "–"
     if abs(value) >= SHORTENED_FROM:
         return short_amount(float(f"{value:.3g}"))
-    digits = 0 if value == int(value) else max(0, 2 - math.floor(math.log10(abs(value))))
+    if value == int(value):
+        return number_format(Decimal(int(value)), decimal_pos=0)
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
     # Of tiny numbers their size alone is told.
-    digits = min(digits, 3) if abs(value) >= SMALLEST_TO_THREE_DIGITS else min(digits - 2, MOST_DECIMALS)
+    digits = min(digits, 3) if abs(value) >= SMALLEST_TO_THREE_DIGITS else min(max(digits - 2, 0), MOST_DECIMALS)
     return number_format(Decimal(f"{value:.{digits}f}"), decimal_pos=digits)
 
 

@@ -1,5 +1,6 @@
 """The picture of a user's amounts: what is drawn where, and what is left out."""
 
+import math
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -9,6 +10,7 @@ import pytest
 
 from anomalies.admin import timeline
 from anomalies.profile import Payment
+from anomalies.templatetags.timeline import figure
 from tests.factories import START, USER, AnomalyFactory, TransactionFactory
 
 DAY = timedelta(days=1)
@@ -84,6 +86,18 @@ def test_dates_below_are_few_and_even(days, ticks):
     found = timeline.days(START, START + days * DAY)
     assert ticks <= len(found) <= timeline.TICKS_ACROSS + 1
     assert len({round((b.label - a.label) / DAY, 6) for a, b in pairwise(found)}) <= 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"), (math.nan, "–"), (0, "0"), (0.0, "0"), (5, "5"), (-3.0, "-3"), (18.24, "18.2"), (1.5, "1.50"),
+        (801.61, "802"), (1234.5, "1234"), (0.1, "0.100"), (0.005, "0.005"), (0.0000912, "0.00009"),
+        (1e-9, "0.000000"), (99_999.5, "100000"), (2_500_000.0, "2.5M"), (-0.02, "-0.02"),
+    ],
+)  # fmt: skip
+def test_numbers_beside_reasons_are_short(value, text):
+    assert figure(value) == text
 
 
 @pytest.mark.django_db
