@@ -89,6 +89,7 @@ def allowed(case: Case, user: User | AnonymousUser) -> dict[str, Any]:
         "is_mine": is_mine,
         "is_held": is_held,
         "may_review": may_review,
+        "may_judge_one": may_review,
         "may_change": may_change,
         "may_reassign": user.has_perm("anomalies.reassign_case"),
         "lease_ms": int(case.lease_until.timestamp() * 1000) if is_mine and case.lease_until else None,

@@ -132,6 +132,7 @@ class TestVerdicts:
 
     def test_a_verdict_on_one_transaction_leaves_the_case_open(self, desk, case):
         one = case.anomalies.get(score=62.0)
+        assert f'action="{page(case, "judge_one", one.pk)}"' in text_of(desk.get(page(case)))
         desk.post(page(case, "judge_one", one.pk), {"value": "expected"})
         assert [(verdict.transaction_id, verdict.value) for verdict in Verdict.objects.all()] == [(one.pk, "expected")]
         case.refresh_from_db()

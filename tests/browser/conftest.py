@@ -79,15 +79,16 @@ def sessions(browser: Browser, address: str) -> Callable[[str], StorageState]:
 def log_in(
     browser: Browser, address: str, sessions: Callable[[str], StorageState], complaints: list[str]
 ) -> Iterator[Callable[..., Page]]:
-    """Opens the dashboard as somebody, in a window of their own; `theme` is "light" or "dark"."""
+    """Opens the dashboard as somebody, in a window of their own; `theme` is "light" or "dark", `zone` their clock's."""
     contexts = []
 
-    def opened(name: str = "lead", *, theme: str = "light", scripts: bool = True) -> Page:
+    def opened(name: str = "lead", *, theme: str = "light", scripts: bool = True, zone: str = "UTC") -> Page:
         context = browser.new_context(
             base_url=address,
             viewport={"width": 1440, "height": 900},
             color_scheme="dark" if theme == "dark" else "light",
             java_script_enabled=scripts,
+            timezone_id=zone,
             storage_state=sessions(name),
         )
         contexts.append(context)
