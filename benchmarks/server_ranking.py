@@ -23,7 +23,6 @@ import numpy as np
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anomaly_server.settings")
 django.setup()
 
-import scoring  # noqa: E402
 from anomalies import references  # noqa: E402
 from benchmarks.detection import (  # noqa: E402
     REFERENCE_DAYS,
@@ -61,8 +60,8 @@ def rankings(past: history.History, rows: Bools, before: Bools, start: datetime)
     reference = references.in_force(start)
     if reference is None:
         raise SystemExit("No reference is in force at the start of the period: run `manage.py score` first.")
-    # The rivals see what is seen without the merchants' pasts.
-    features = scoring.build(past.columns)
+    with merchants.stretches(users=0) as stretches:
+        features = stretches.features(past, np.ones(len(past), np.bool_))
     return {
         "server": server_scores(past)[rows],
         "rolling mean": baseline.amount_over_mean(past.columns)[rows],
@@ -101,9 +100,9 @@ def main() -> int:
         print(json.dumps(result))
         return 0
     print(f"{options.start:%Y-%m-%d}, {options.days} days, {int(rows.sum()):,} transactions")
-    print(f"{'':18}AUC / AP / CP@{TOP_CARDS}")
+    print(f"{'':22}AUC / AP / CP@{TOP_CARDS}")
     for name, values in result.items():
-        print(f"{name:18}{figures(values.values())}")
+        print(f"{name:22}{figures(values.values())}")
     return 0
 
 
