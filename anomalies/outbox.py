@@ -97,7 +97,8 @@ def read_after(
     }
     with connection.cursor() as cursor:
         cursor.execute(READ, parameters)
-        return [Written(*row[:6], orjson.loads(row[6]), row[7]) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [Written(*row)._replace(body=orjson.loads(row[6])) for row in rows]
 
 
 def end() -> int:
