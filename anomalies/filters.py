@@ -20,6 +20,7 @@ from anomalies.models import Case, Verdict
 # From the first score of a level to its last: the largest number below the next level.
 SCORES_OF_LEVEL = {"low": (40.0, nextafter(60.0, 0)), "medium": (60.0, nextafter(80.0, 0)), "high": (80.0, 100.0)}
 NOT_CLOSED = [Case.State.OPEN.value, Case.State.CLAIMED.value]
+VERDICTS = [*Verdict.Value.values, Verdict.WITHDRAWN]
 STATES = {"active": NOT_CLOSED, **{state: [state] for state in Case.State.values}, "all": list(Case.State.values)}
 
 
@@ -66,4 +67,4 @@ class CaseFilters(FilterSet):  # type: ignore[misc]
 class VerdictFilters(FilterSet):  # type: ignore[misc]
     user_id = StrictFilter(UUIDField, help_text="Rows of this user.")
     transaction_id = StrictFilter(UUIDField, "transaction", help_text="On this transaction.")
-    value = StrictFilter(OneOfField, options=Verdict.Value.values, help_text="Of this kind.")
+    value = StrictFilter(OneOfField, options=VERDICTS, help_text="Of this kind.")

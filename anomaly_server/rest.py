@@ -54,6 +54,7 @@ SCHEMA: dict[str, Any] = {
         "CaseStateEnum": "anomalies.models.Case.State",
         # An outcome and a verdict are the same four words.
         "VerdictEnum": "anomalies.models.Verdict.Value",
+        "GivenVerdictEnum": "anomalies.api.serializers.GIVEN_VERDICTS",
         "OutcomeEnum": "anomalies.models.Case.Outcome",
     },
 }

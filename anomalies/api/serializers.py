@@ -16,6 +16,7 @@ from anomalies.api.problems import pointer
 from anomalies.models import Case, Verdict
 from anomalies.verdicts import NOTE_CHARACTERS, SOURCE_CHARACTERS
 
+GIVEN_VERDICTS = [*Verdict.Value.choices, (Verdict.WITHDRAWN, "Withdrawn")]
 LEVELS = ("normal", "low", "medium", "high")
 
 
@@ -136,7 +137,9 @@ class VerdictSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     transaction_id = serializers.UUIDField()
     user_id = serializers.UUIDField()
-    value = serializers.ChoiceField(Verdict.Value.choices)
+    value = serializers.ChoiceField(
+        GIVEN_VERDICTS, help_text="`withdrawn` takes back the verdict before it: the transaction has none then."
+    )
     source = serializers.CharField()  # type: ignore[assignment]
     author = serializers.CharField(source="author.username", allow_null=True, help_text="User name.")
     note = serializers.CharField(allow_blank=True)

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from anomalies import verdicts
 from anomalies.api import listings
 from anomalies.api.base import StrictViewSet, json_object
+from anomalies.api.case_work import CaseWork
 from anomalies.api.filtering import DeclaredFilters
 from anomalies.api.listing import Condition
 from anomalies.api.paging import KeysetPagination
@@ -71,7 +72,7 @@ class AnomalyViewSet(StrictViewSet):
         operation_id="cases_retrieve", summary="Show a case", tags=["cases"], responses=CaseDetailSerializer
     ),
 )
-class CaseViewSet(StrictViewSet):
+class CaseViewSet(CaseWork):
     """Anomalies of one user, reviewed together."""
 
     queryset = Case.objects.select_related("assignee")
@@ -81,7 +82,8 @@ class CaseViewSet(StrictViewSet):
     pagination_class = KeysetPagination
     lookup_field = "id"
     listing = listings.CASES
-    scopes = {"read": "cases:read"}
+    scopes = {"read": "cases:read", "write": "cases:write"}
+    write_permission = "anomalies.review_case"
     nothing = "There is no such case."
 
     def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
