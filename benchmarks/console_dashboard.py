@@ -32,6 +32,7 @@ REASON = """jsonb_build_object('code', 'amount_over_median', 'group', (ARRAY['ow
     'velocity', 'hour', 'category', 'novelty', 'silence'])[1 + (n + place) %% 8], 'contribution', 2.5 - place / 5.0,
     'observed', 910.0, 'expected', 50.0, 'values', jsonb_build_object('amount', 910.0, 'median', 50.0 + n %% 97,
     'deviation', 4.25, 'payments', 50, 'ratio', 18.2, 'times', 9.1, 'last', 50.0, 'name', md5(n::text)))"""
+REASONS = ", ".join(REASON.replace("place", str(i)) for i in range(5))
 FILL = [
     """INSERT INTO cases (id, user_id, state, priority, anomaly_count, opened_at, since, latest_at, assignee_id,
         lease_until, outcome, closed_at, closed_by_id)
@@ -47,14 +48,14 @@ FILL = [
             %(now)s::timestamptz - make_interval(days => %(days)s) * (1 - n / %(cases)s::float) AS opened
         FROM generate_series(1, %(cases)s) AS n
     ) AS made""",
-    f"""INSERT INTO anomalies (transaction_id, user_id, amount, currency, txn_date, status, merchant_id, score, rarity,
+    """INSERT INTO anomalies (transaction_id, user_id, amount, currency, txn_date, status, merchant_id, score, rarity,
         raw, reasons, features, reference_id, model_version_id, case_id)
     SELECT ('30000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, gen_random_uuid(), 910, 'EUR',
         %(now)s::timestamptz - make_interval(days => %(days)s) * (1 - n / %(anomalies)s::float), 'completed', 'm-1',
-        40 + 60 * random() ^ 3, 1000, 4.0, jsonb_build_array({", ".join(REASON.replace("place", str(i)) for i in range(5))}),
+        40 + 60 * random() ^ 3, 1000, 4.0, jsonb_build_array(REASONS),
         (SELECT jsonb_object_agg('feature_' || f, random() * n) FROM generate_series(1, 30) AS f),
         gen_random_uuid(), (SELECT id FROM public.model_versions LIMIT 1), NULL
-    FROM generate_series(1, %(anomalies)s) AS n""",
+    FROM generate_series(1, %(anomalies)s) AS n""".replace("REASONS", REASONS),
     """INSERT INTO verdicts (id, transaction_id, user_id, value, source, note, known_at)
     SELECT gen_random_uuid(), ('30000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, gen_random_uuid(),
         (ARRAY['fraud', 'legitimate', 'expected', 'unsure'])[1 + n %% 4], 'analyst', '',
@@ -132,7 +133,8 @@ def main() -> None:
     django.setup()
     with filled() as now:
         print(
-            f"{TRANSACTIONS:,} transactions, {CASES:,} cases, {ANOMALIES:,} anomalies, {VERDICTS:,} verdicts, {DAYS} days"
+            f"{TRANSACTIONS:,} transactions, {CASES:,} cases, {ANOMALIES:,} anomalies, "
+            f"{VERDICTS:,} verdicts, {DAYS} days"
         )
         for name, ask in figures(now).items():
             print(f"{name:28} {median_ms(ask):8.1f} ms")
