@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from anomalies import desk, events  # noqa: F401 (their models are this app's too)
+from anomalies import desk, events, kept_answers  # noqa: F401 (their models are this app's too)
 
 
 class Reference(models.Model):

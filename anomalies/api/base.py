@@ -6,15 +6,17 @@ from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
+from django.http import HttpResponse
 from orjson import Fragment
 from rest_framework import exceptions
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from anomalies.api import idempotency
 from anomalies.api.listing import Listing
 from anomalies.api.parameters import Parameters, given
 from anomalies.api.problems import Error, LengthRequired, Refused
@@ -56,6 +58,17 @@ class StrictViewSet(PrivateView, GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         self.given = given(request)
         self.asked = (_of_list(type(self)) if self.action == "list" else NONE).read(self.given)
+        if self.action and request.method not in SAFE_METHODS and (key := idempotency.key_of(request)):
+            self._make_safe_to_repeat(str(request.method).lower(), key)
+
+    def _make_safe_to_repeat(self, method: str, key: str) -> None:
+        """Put `idempotency.once` around the handler that DRF is about to call."""
+        work = getattr(self, method)
+
+        def safely(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+            return idempotency.once(self, key, lambda: work(request, *args, **kwargs))
+
+        setattr(self, method, safely)
 
     def list(self, _request: Request) -> Response:
         rows: Any = self.listing

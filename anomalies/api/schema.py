@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
+from anomalies.api.idempotency import HEADER, KEPT_HOURS, REPLAYED
 from anomalies.api.problems import MEDIA_TYPE
 
 PROBLEM = {
@@ -40,10 +41,11 @@ ANSWERS = {
     "404": "There is no such thing.",
     "405": "This address does not take this method.",
     "406": "The answer would be JSON, and the request does not accept it.",
-    "409": "It contradicts what is stored; the stored row stays as it was.",
+    "409": "It contradicts what is stored, which stays as it was; or the first request with this key is still at work.",
     "411": "The body has no Content-Length.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
+    "422": "The idempotency key belongs to another request.",
     "429": "More requests than this key may make in a minute; try again after Retry-After seconds.",
     "500": "Our fault.",
     "503": "The database does not answer; try again after Retry-After seconds.",
@@ -51,7 +53,27 @@ ANSWERS = {
 UNCHANGED = "The content has the ETag that If-None-Match names."
 EVERYWHERE = ("400", "401", "403", "405", "406", "429", "500", "503")
 WITH_BODY = ("411", "413", "415")
+# Of whatever writes: a request that is sent again with the same key gets the answer of the first.
+WRITING = ("409", "422")
 METHODS = ("get", "post", "put", "patch", "delete")
+IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "description": (
+        f"Makes sending it again harmless: the answer of the first is sent again, for {KEPT_HOURS} hours. "
+        "1 to 255 printable ASCII characters, bare or in quotes, such as a UUID; a new one for each new request."
+    ),
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 600,
+        "examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+    },
+}
+IDEMPOTENT_REPLAYED = {
+    "description": "The answer is that of an earlier request with this idempotency key, byte for byte.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
 
 
 class Schema(AutoSchema):
@@ -67,11 +89,15 @@ def add_problems(result: dict[str, Any], **_: object) -> dict[str, Any]:
         if name.endswith("Request"):
             component["additionalProperties"] = False
     result["components"]["schemas"]["Problem"] = PROBLEM
+    result["components"].setdefault("parameters", {})["IdempotencyKey"] = IDEMPOTENCY_KEY
+    result["components"].setdefault("headers", {})["IdempotentReplayed"] = IDEMPOTENT_REPLAYED
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, operations in result["paths"].items():
-        for operation in (operations[method] for method in METHODS if method in operations):
+        for method, operation in ((method, operations[method]) for method in METHODS if method in operations):
+            writes = method != "get"
             codes = {
                 *EVERYWHERE,
+                *(WRITING if writes else ()),
                 *(("404",) if "{" in path else ()),
                 *(WITH_BODY if "requestBody" in operation else ()),
             }
@@ -83,4 +109,13 @@ def add_problems(result: dict[str, Any], **_: object) -> dict[str, Any]:
                 if code >= "400":
                     response.update(description=ANSWERS[code], content=content)
                 response["description"] = response["description"] or "As asked."
+            if writes:
+                _add_idempotency(operation)
     return result
+
+
+def _add_idempotency(operation: dict[str, Any]) -> None:
+    operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+    for code, response in operation["responses"].items():
+        if code < "300" or code == "409":
+            response.setdefault("headers", {})[REPLAYED] = {"$ref": "#/components/headers/IdempotentReplayed"}
