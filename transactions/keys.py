@@ -18,7 +18,10 @@ from transactions.models import ApiKey
 from transactions.scopes import ALL, READ
 
 KEY_FIELDS = [field.attname for field in ApiKey._meta.concrete_fields]
+HASH_AT = KEY_FIELDS.index("hashed_key")
 OWNER_FIELDS = [field.attname for field in User._meta.concrete_fields]
+# Which versions of both rows these are: any change makes new ones.
+VERSION = "concat_ws(' ', api_keys.ctid, api_keys.xmin, auth_user.ctid, auth_user.xmin)"
 # A key and its owner, all columns of both. As text, because the queryset's compiler takes longer than the query,
 # and this runs with every request.
 FIND = " ".join(
@@ -29,13 +32,27 @@ FIND = " ".join(
             for model in (ApiKey, User)
             for field in model._meta.concrete_fields
         ),
+        f", {VERSION}",
         "FROM api_keys JOIN auth_user ON auth_user.id = owner_id",
         "WHERE prefix = %s AND NOT revoked AND is_active",
         "AND (expiry_date IS NULL OR expiry_date > statement_timestamp())",
     )
 )
+# True while both rows are what they were and the key's time has not come. Asked together with a page.
+UNCHANGED = " ".join(
+    (
+        f"(SELECT {VERSION}",
+        "FROM api_keys JOIN auth_user ON auth_user.id = owner_id",
+        "WHERE prefix = %s AND NOT revoked AND is_active",
+        "AND (expiry_date IS NULL OR expiry_date > statement_timestamp())) = %s",
+    )
+)
 # As `rest_framework_api_key` makes them: a prefix to find the key by, and 190 bits of secret.
 SHAPE = re.compile(r"([A-Za-z0-9]{8})\.[A-Za-z0-9]{32}", re.ASCII)
+
+# The rows of keys that this process has found, by prefix.
+MOST_SEEN = 1_000
+_seen: dict[str, tuple[Any, ...]] = {}
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 NOTE_USE = """
@@ -96,14 +113,38 @@ def find(text: str) -> ApiKey:
     if match is None:
         raise NotValid
     found = next(iter(fetch(FIND, [match[1]])), None)
-    if found is None:
+    if found is None or not _is_secret_of(text, found):
         raise NotValid
+    if len(_seen) >= MOST_SEEN:
+        _seen.clear()
+    _seen[match[1]] = found
+    return _key(found)
+
+
+def seen(text: str) -> ApiKey | None:
+    """The key with this text as it was when it was last found here, if that was within the last minute's use.
+
+    No query: whoever takes it must ask the database whether it is still good, by UNCHANGED
+    with its prefix and version.
+    """
+    found = _seen.get(text[:8])
+    if found is None or not _is_secret_of(text, found):
+        return None
+    key = _key(found)
+    return None if _is_use_due(key) else key
+
+
+def _key(found: tuple[Any, ...]) -> ApiKey:
+    """The key and its owner, made anew: a user object remembers permissions, and must not outlast its request."""
     key: ApiKey = ApiKey.from_db(connection.alias, KEY_FIELDS, found[: len(KEY_FIELDS)])
-    # What `is_valid` compares, without Django's choosing among hashers.
-    if not compare_digest(key.hashed_key, f"sha512$${sha512(text.encode()).hexdigest()}"):
-        raise NotValid
-    key.owner = User.from_db(connection.alias, OWNER_FIELDS, found[len(KEY_FIELDS) :])
+    key.owner = User.from_db(connection.alias, OWNER_FIELDS, found[len(KEY_FIELDS) : -1])
+    key.version = found[-1]
     return key
+
+
+def _is_secret_of(text: str, found: tuple[Any, ...]) -> bool:
+    # What `is_valid` compares, without Django's choosing among hashers.
+    return compare_digest(found[HASH_AT], f"sha512$${sha512(text.encode()).hexdigest()}")
 
 
 def note_use(key: ApiKey) -> None:
@@ -111,9 +152,13 @@ def note_use(key: ApiKey) -> None:
 
     No request waits for another's: whoever finds the row locked leaves the writing to whoever holds it.
     """
-    if key.last_used_at is None or timezone.now() - key.last_used_at > USE_NOTED_EVERY:
+    if _is_use_due(key):
         with connection.cursor() as cursor:
             cursor.execute(NOTE_USE, [key.pk])
+
+
+def _is_use_due(key: ApiKey) -> bool:
+    return key.last_used_at is None or timezone.now() - key.last_used_at > USE_NOTED_EVERY
 
 
 @transaction.atomic

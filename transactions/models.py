@@ -1,6 +1,7 @@
 """Transactions as they happened, and the state of loads."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -117,6 +118,9 @@ class ApiKey(AbstractAPIKey):
     )
     # Written at most once a minute.
     last_used_at = models.DateTimeField("last used", null=True, editable=False)
+    # Of the key's row and its owner's, as `keys` found them; and what its request has still to ask, if anything.
+    version = ""
+    guard: Any = None
 
     class Meta(AbstractAPIKey.Meta):
         db_table = "api_keys"

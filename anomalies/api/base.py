@@ -1,6 +1,7 @@
 """The base of every API view: what is not declared is refused."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from hashlib import blake2b
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from anomalies.api import idempotency
+from anomalies.api.guarded import GuardedList, guard_of
 from anomalies.api.listing import Listing
 from anomalies.api.parameters import Parameters, given
 from anomalies.api.problems import Error, LengthRequired, Refused
@@ -39,7 +41,7 @@ class PrivateView(APIView):
         return response
 
 
-class StrictViewSet(PrivateView, GenericViewSet[Any]):
+class StrictViewSet(GuardedList, PrivateView, GenericViewSet[Any]):
     """A viewset that takes no query parameters, but for its list, which takes those of its filters and pages.
 
     `queryset`, `serializer_class` and `filterset_class` are the contract. `listing` answers as they would without
@@ -56,6 +58,8 @@ class StrictViewSet(PrivateView, GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if self.action is None:
+            return  # A method that the address does not take: that is what the answer will say.
         self.given = given(request)
         self.asked = (_of_list(type(self)) if self.action == "list" else NONE).read(self.given)
         if self.action and request.method not in SAFE_METHODS and (key := idempotency.key_of(request)):
@@ -70,8 +74,10 @@ class StrictViewSet(PrivateView, GenericViewSet[Any]):
 
         setattr(self, method, safely)
 
-    def list(self, _request: Request) -> Response:
+    def list(self, request: Request) -> Response:
         rows: Any = self.listing
+        if (guard := guard_of(request)) is not None:
+            rows = replace(rows, guard=guard)
         return self.get_paginated_response(self.paginate_queryset(self.filter_queryset(rows)))
 
     def shown(self, row: dict[str, Any]) -> Response:

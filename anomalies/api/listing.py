@@ -38,6 +38,21 @@ class Position(NamedTuple):
     inclusive: bool = False
 
 
+class Unsure(Exception):
+    """No row came: there is none, or who asks may not ask any more. Never answered."""
+
+
+@dataclass
+class Guard:
+    """The condition that a key is what it was, with its values; `renew` looks up user and key, or raises."""
+
+    condition: str
+    values: tuple[str, ...]
+    renew: Callable[[], tuple[Any, Any]]
+    # Rows have come under the condition.
+    is_met: bool = False
+
+
 @dataclass(frozen=True)
 class Ordering:
     """The columns that put rows in one total order. The last one must be unique."""
@@ -80,6 +95,8 @@ class Listing:
     computed: tuple[str, ...] = ()
     countable: bool = True
     conditions: tuple[Condition, ...] = ()
+    # Asked of each page besides; not of a single row.
+    guard: Guard | None = None
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -102,21 +119,33 @@ class Listing:
         return [self.present(dict(zip(self.columns, row, strict=True))) for row in rows]
 
     def fetch(self, ordering: Ordering, position: Position | None, limit: int) -> list[Row]:
-        """Up to `limit` rows beyond `position`, in the direction in which it looks. One query."""
+        """Up to `limit` rows beyond `position`, in the direction in which it looks. One query.
+
+        Raises Unsure if there is none and the guard may be the reason.
+        """
         # One plan suits all values where the index leads to the rows: without filters, or to one user's.
         prepare = not self.conditions or self.conditions[0][:2] == ("user_id", "exact")
-        return fetch(*self.statement(ordering, position, limit), prepare=prepare)
+        rows = fetch(*self.statement(ordering, position, limit), prepare=prepare)
+        if self.guard is not None:
+            if not rows:
+                raise Unsure
+            self.guard.is_met = True
+        return rows
 
     def statement(self, ordering: Ordering, position: Position | None, limit: int) -> tuple[str, list[Any]]:
         """The SQL of a page and its values."""
         further: list[str] = []
-        key: list[Any] = []
+        given: list[Any] = []
+        if self.guard is not None:
+            further.append(self.guard.condition)
+            given += self.guard.values
         if position is not None:
             beyond, key = ordering.beyond(position)
             further.append(beyond)
+            given += key
         select, values = self._select(further)
         order = ordering.order_by(backward=position is not None and position.backward)
-        return f"{select} ORDER BY {order} LIMIT %s", [*values, *key, limit]
+        return f"{select} ORDER BY {order} LIMIT %s", [*values, *given, limit]
 
     def estimate(self) -> int:
         """How many rows the planner expects: COUNT(*) would cost more than the page on a large table."""

@@ -54,6 +54,7 @@ class AnomalyViewSet(StrictViewSet):
     pagination_class = KeysetPagination
     lookup_field = "transaction_id"
     listing = listings.ANOMALIES
+    guards = True
     scopes = {"read": "anomalies:read"}
     nothing = "No anomaly has this transaction id."
 
@@ -82,6 +83,7 @@ class CaseViewSet(CaseWork):
     pagination_class = KeysetPagination
     lookup_field = "id"
     listing = listings.CASES
+    guards = True
     scopes = {"read": "cases:read", "write": "cases:write"}
     write_permission = "anomalies.review_case"
     nothing = "There is no such case."
@@ -104,6 +106,7 @@ class VerdictViewSet(StrictViewSet):
     filter_backends = [DeclaredFilters]
     pagination_class = KeysetPagination
     listing = listings.VERDICTS
+    guards = True
     scopes = {"read": "verdicts:read", "write": "verdicts:write"}
     write_permission = "anomalies.review_case"
 

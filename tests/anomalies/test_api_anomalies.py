@@ -232,12 +232,15 @@ def test_every_ordering_is_served_by_an_index(
     assert "Sort" not in plan
 
 
-def test_lists_cost_two_queries_however_long(client: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_lists_cost_one_query_however_long(client: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     case = CaseFactory()
+    VerdictFactory()
     for _ in range(4):
         AnomalyFactory(transaction__user_id=case.user_id, case=case, reasons=[REASON])
+    # From then on the key is known, and asked for with the page.
+    assert client.get(BASE + "cases/").status_code == 200
     for path in ("anomalies/?limit=1", "anomalies/", "cases/", "verdicts/"):
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(1):
             assert client.get(BASE + path).status_code == 200
     with django_assert_num_queries(3):
         assert len(client.get(f"{BASE}cases/{case.id}/").json()["anomalies"]) == 4

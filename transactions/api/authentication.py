@@ -4,7 +4,9 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
+from structlog.contextvars import bind_contextvars
 
+from anomalies.api.listing import Guard
 from transactions import keys
 from transactions.models import ApiKey
 
@@ -18,15 +20,37 @@ class KeyAuthentication(BaseAuthentication):
         scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != SCHEME.lower():
             return None
-        try:
-            key = keys.find(text.strip())
-        except keys.NotValid:
-            raise AuthenticationFailed("This API key is not valid.") from None
-        keys.note_use(key)
+        text = text.strip()
+        key = _guarded(text) if getattr(request.parser_context["view"], "takes_guard", False) else None
+        if key is None:
+            key = _found(text)
+        bind_contextvars(key=key.prefix)
         return key.owner, key
 
     def authenticate_header(self, *_: object) -> str:
         return f'{SCHEME} realm="api"'
+
+
+def _found(text: str) -> ApiKey:
+    try:
+        key = keys.find(text)
+    except keys.NotValid:
+        raise AuthenticationFailed("This API key is not valid.") from None
+    keys.note_use(key)
+    return key
+
+
+def _guarded(text: str) -> ApiKey | None:
+    """The key as it was seen last, to be checked with what is asked."""
+    key = keys.seen(text)
+    if key is not None:
+        key.guard = Guard(keys.UNCHANGED, (key.prefix, key.version), lambda: _renewed(text))
+    return key
+
+
+def _renewed(text: str) -> tuple[object, ApiKey]:
+    key = _found(text)
+    return key.owner, key
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -51,6 +51,7 @@ class TransactionViewSet(StrictViewSet):
     pagination_class = KeysetPagination
     lookup_field = "id"
     listing = TRANSACTIONS
+    guards = True
     nothing = "There is no such transaction."
     scopes = {"read": "transactions:read", "write": "transactions:write"}
     write_permission = "transactions.add_transaction"
