@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import amounts, hours, joint, merchant, novelty, population, repeat, silence, spell, velocity
+from scoring import amounts, hours, joint, last_row, merchant, novelty, population, repeat, silence, spell, velocity
 from scoring.columns import Bools, Columns, Floats
 from scoring.visits import Visits
 from scoring.windows import HISTORY_ROWS, Block
@@ -49,7 +49,11 @@ class Features:
 
     def take(self, rows: Bools | NDArray[np.intp] | slice) -> "Features":
         """Some of the rows, by mask, indices or slice."""
-        return Features(self.values[rows], self.currency[rows])
+        if isinstance(rows, slice):
+            return Features(self.values[rows], self.currency[rows])
+        # Feature by feature, as they are kept: each is read as a whole, many times.
+        places = np.flatnonzero(rows) if np.asarray(rows).dtype == np.bool_ else rows
+        return Features(self.values.T.take(places, axis=1).T, self.currency[places])
 
 
 def join(parts: Sequence[Features]) -> Features:
@@ -64,6 +68,8 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
     stretch of `visits`, which has as many rows as are wanted; without visits no merchant's past is known.
     """
     places = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
+    if len(places) == 1 and places[0] == len(columns) - 1 and columns.user[0] == columns.user[-1]:
+        return Features(np.array([last_row.values(columns, visits)]), columns.currency[places])
     values = np.empty((len(NAMES), len(places))).T
     for rows, (start, stop) in blocks(places):
         oldest = max(start - HISTORY_ROWS, 0)

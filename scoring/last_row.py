@@ -1,0 +1,382 @@
+"""Features of a user's last row, in plain numbers: those of a payment that somebody waits for.
+
+A call of NumPy takes a microsecond and more, however little it computes, and the features of one row would make some
+five hundred of them. So this repeats for one row, with the same operations in the same order, what the groups compute
+for many; their docstrings say what it means. Arrays stay where every earlier row counts, and what needs them all, as
+how often a user turns to a new merchant, is asked of the group itself.
+"""
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.special import gammainc
+
+from scoring import amounts, hours, joint, merchant, novelty, repeat, silence, spell, velocity
+from scoring.columns import KEY_BITS, KEYS, Bools, Columns, Ints
+from scoring.visits import STEPS, Visits, steps_of
+from scoring.windows import (
+    DAY_US,
+    EMPTY,
+    HISTORY_ROWS,
+    HOUR_US,
+    NOVELTY_ROWS,
+    PAST_ROWS,
+    PROFILE_ROWS,
+    Block,
+    middle,
+)
+
+NAN = math.nan
+# The bits by which keys are told apart.
+KEY_MASK = np.int64((1 << KEY_BITS) - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A user's rows, the last of which is asked about; `here` is its index."""
+
+    columns: Columns
+
+    @cached_property
+    def here(self) -> int:
+        return len(self.columns) - 1
+
+    @cached_property
+    def at_us(self) -> list[int]:
+        times: list[int] = self.columns.at_us.tolist()
+        return times
+
+    @cached_property
+    def block(self) -> Block:
+        """The same for the groups' own functions."""
+        wanted = np.zeros(len(self.columns), np.bool_)
+        wanted[-1] = True
+        return Block(self.columns, wanted)
+
+    def last(self, rows: int) -> int:
+        """As Line.last."""
+        return max(self.here - rows, 0)
+
+    def since(self, window_us: int, rows: int = PROFILE_ROWS) -> int:
+        """As Line.since: a silence that its clock cuts short is longer than every window."""
+        return max(bisect_left(self.at_us, self.at_us[-1] - window_us), self.last(rows))
+
+
+def values(columns: Columns, visits: Visits | None) -> list[float]:
+    """The columns of features.NAMES for the last of the rows, which are one user's."""
+    rows = Rows(columns if len(columns) <= HISTORY_ROWS + 1 else columns.part(-HISTORY_ROWS - 1, len(columns)))
+    past = past_of(rows)
+    quiet = of_silence(rows)
+    at_us, minor = rows.at_us[-1], int(columns.minor[-1])
+    return [
+        *of_amounts(past),
+        *of_spell(past),
+        *of_velocity(rows),
+        *quiet,
+        *of_repeat(rows, quiet[silence.USUAL]),
+        *of_novelty(rows),
+        minor / 100,
+        *of_hours(rows),
+        *of_joint(rows),
+        *([NAN] * len(merchant.EVIDENCE + merchant.FACTS) if visits is None else of_merchant(visits, at_us, minor)),
+    ]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Past:
+    """The user's rows in the currency, from the first one of the profile on; the last is asked about.
+
+    at_us, doubled, winsorised, median, large (k,) as in amounts.Past and spell; deviation and count of the last row;
+    week and spell say where the last 7 and 14 days begin.
+    """
+
+    at_us: list[int]
+    doubled: Ints
+    winsorised: Ints
+    median: Ints
+    large: Ints
+    deviation: int
+    count: int
+    week: int
+    spell: int
+
+    @property
+    def payments(self) -> int:
+        return len(self.at_us) - 1
+
+    @property
+    def span_us(self) -> int:
+        return self.at_us[-1] - self.at_us[0]
+
+
+def past_of(rows: Rows) -> Past:
+    """As amounts.past_of and spell.large_excess, for the rows that the last one looks at."""
+    columns = rows.columns
+    own = np.flatnonzero(columns.currency == columns.currency[-1])
+    minor, at_us = columns.minor[own], columns.at_us[own].tolist()
+    furthest = int(own.searchsorted(rows.here - PROFILE_ROWS))
+    first, spell_since, week = (
+        max(bisect_left(at_us, at_us[-1] - window), furthest)
+        for window in (amounts.PROFILE_US, spell.SPELL_US, spell.WEEK_US)
+    )
+    index = np.arange(first, len(own))
+    oldest = np.maximum(own.searchsorted(own[first:] - PAST_ROWS), index - amounts.LAST_PAYMENTS)
+    count = index - oldest
+    median = medians(minor, first, count)
+    doubled = 2 * minor[first:]
+    limit = amounts.WINSORISED_MEDIANS * median
+    return Past(
+        at_us[first:],
+        doubled,
+        np.where(count < amounts.MINIMUM_TO_WINSORISE, doubled, np.minimum(doubled, limit)),
+        median,
+        np.where(count < amounts.MINIMUM_PAST, 0, np.maximum(doubled - limit, 0)),
+        deviation(minor[int(oldest[-1]) : -1], int(median[-1])),
+        int(count[-1]),
+        week - first,
+        spell_since - first,
+    )
+
+
+def medians(minor: Ints, first: int, count: Ints) -> Ints:
+    """Twice the medians of windows.medians, of the rows from `first` on."""
+    size = amounts.LAST_PAYMENTS
+    padded = np.concatenate((np.full(size, EMPTY), minor))
+    window = sliding_window_view(padded, size)[first:-1]
+    if count[0] < size or count.min() < size:
+        window = np.where(np.arange(size) >= size - count[:, None], window, EMPTY)
+    return middle(window, count)
+
+
+def deviation(window: Ints, median: int) -> int:
+    """Four times the median absolute deviation; 0 of nothing."""
+    distances = sorted(abs(2 * amount - median) for amount in window.tolist())
+    count = len(distances)
+    return distances[(count - 1) // 2] + distances[count // 2] if count else 0
+
+
+def of_amounts(past: Past) -> list[float]:
+    median_of_all = int(past.median[-1])
+    amount = float(past.doubled[-1]) / 200
+    median = known(float(median_of_all) / 200, past.count)
+    deviation = known(float(past.deviation) / 400, past.count)
+    whole = 200 * max(past.payments, 1)
+    mean = known(float(past.winsorised[:-1].sum()) / whole, past.payments)
+    spread = known(float(np.abs(past.doubled - past.median)[:-1].sum()) / whole, past.payments)
+    return [
+        ratio(amount, median),
+        ratio(amount - median, most(amounts.SIGMA_OF_MEDIAN_DEVIATION * deviation, amounts.LEAST_SCALE * median)),
+        ratio(amount, mean),
+        ratio(amount - mean, most(amounts.SIGMA_OF_MEAN_DEVIATION * spread, amounts.LEAST_SCALE * mean)),
+        median,
+        deviation,
+        float(past.count),
+        mean,
+        spread,
+        float(past.payments),
+    ]
+
+
+def of_spell(past: Past) -> list[float]:
+    doubled, middle_ = int(past.doubled[-1]), int(past.median[-1])
+    median = known(float(middle_), past.count)
+    before = int(past.large[past.spell : -1].sum())
+    own = max(doubled - middle_, 0)
+    spend = float(int(past.doubled[past.week : -1].sum()) + doubled) / 200
+    is_long = past.span_us >= spell.SHORTEST_PROFILE_US and past.payments >= amounts.MINIMUM_PAST
+    usual = float(past.winsorised[:-1].sum()) / 200 * (spell.WEEK_US / max(past.span_us, 1)) if is_long else NAN
+    large = (past.large > 0).tolist()
+    recent = sum(large[past.week : -1])
+    rest = sum(large[:-1]) - recent
+    expected = (rest + spell.PRIOR_LARGE) * (spell.WEEK_US / max(past.span_us, spell.WEEK_US))
+    expected = expected if is_long and middle_ > 0 else NAN
+    many = recent + large[-1]
+    return [
+        ratio(float(own + min(own, before)), median),
+        ratio(float(before), median),
+        ratio(spend, usual),
+        unlikeliness(many, expected),
+        float(sum(large[past.spell : -1])),
+        float(before) / 200,
+        spend,
+        usual,
+        float(many),
+        expected,
+    ]
+
+
+def of_velocity(rows: Rows) -> list[float]:
+    starts = [rows.since(window, HISTORY_ROWS) for window in velocity.WINDOWS_US]
+    counts = [rows.here - start for start in starts]
+    expected = [usual(rows, start, window) for start, window in zip(starts, velocity.WINDOWS_US, strict=True)]
+    failed, expected_failed = failures(rows)
+    return [
+        *(unlikeliness(count, mean) for count, mean in zip(counts, expected, strict=True)),
+        unlikeliness(failed, expected_failed),
+        *map(float, counts),
+        *expected,
+        float(failed),
+        expected_failed,
+    ]
+
+
+def usual(rows: Rows, start: int, window_us: int) -> float:
+    """As velocity.usual."""
+    oldest = rows.since(window_us + velocity.RATE_US, HISTORY_ROWS)
+    span_us = rows.at_us[-1] - window_us - rows.at_us[oldest]
+    enough = start - oldest >= amounts.MINIMUM_PAST and span_us >= window_us
+    return (start - oldest) * (window_us / max(span_us, 1)) if enough else NAN
+
+
+def failures(rows: Rows) -> tuple[int, float]:
+    """As velocity.failures."""
+    failed = rows.columns.failed
+    day, oldest = rows.since(DAY_US), rows.last(PROFILE_ROWS)
+    recent = int(np.count_nonzero(failed[day:-1]))
+    earlier = int(np.count_nonzero(failed[oldest:-1])) - recent
+    share = (earlier + velocity.PRIOR_FAILED) / (day - oldest + velocity.PRIOR_PAYMENTS)
+    enough = rows.here - oldest >= amounts.MINIMUM_PAST
+    return recent + bool(failed[-1]), (rows.here - day + 1) * share if enough else NAN
+
+
+def of_silence(rows: Rows) -> list[float]:
+    previous = max(rows.here - 1, 0)
+    at_us = rows.at_us
+    oldest = max(bisect_left(at_us, at_us[previous] - amounts.PROFILE_US), previous - PROFILE_ROWS, 0)
+    payments = previous - oldest
+    usual_days = known((at_us[previous] - at_us[oldest]) / DAY_US / max(payments, 1), payments)
+    silent = (at_us[-1] - at_us[previous]) / DAY_US if rows.here else NAN
+    return [ratio(silent, usual_days), silent, usual_days]
+
+
+def of_repeat(rows: Rows, usual_days: float) -> list[float]:
+    columns = rows.columns
+    oldest = rows.last(NOVELTY_ROWS)
+    charges = float(rows.here - oldest)
+    if columns.merchant[-1] == 0 or not usual_days > 0:
+        return [NAN, NAN, 0.0, charges]
+    soonest = rows.since(repeat.LONGEST_PAUSE_US, NOVELTY_ROWS)
+    if columns.failed[-1] or soonest == rows.here:
+        return [0.0, NAN, 0.0, charges]
+    key = repeat.charge(rows.block, (columns.merchant != 0) & ~columns.failed)
+    alike = np.flatnonzero(is_like_last(key[oldest:])) + oldest
+    if not len(alike) or alike[-1] < soonest:
+        return [0.0, NAN, 0.0, charges]
+    pause_us = rows.at_us[-1] - rows.at_us[alike[-1]]
+    same = float(len(alike))
+    soon = -float(np.expm1(-pause_us / DAY_US / usual_days))
+    chance = max(soon, repeat.LEAST_CHANCE) * same / (charges + 1)
+    return [max(-float(np.log10(chance)), 0.0), pause_us / repeat.MINUTE_US, same, charges]
+
+
+def of_novelty(rows: Rows) -> list[float]:
+    found = [newness(rows, kind) for kind in novelty.KINDS]
+    return [*(rarely for rarely, _ in found), *(payments for _, payments in found)]
+
+
+def newness(rows: Rows, kind: str) -> tuple[float, float]:
+    """As novelty.novelty, which is asked only where the key is new."""
+    key = getattr(rows.columns, kind)[rows.last(NOVELTY_ROWS) :]
+    payments = int(np.count_nonzero(key[:-1])) if kind in KEYS else len(key) - 1
+    if payments < amounts.MINIMUM_PAST or (kind in KEYS and key[-1] == 0):
+        return NAN, float(payments)
+    if is_like_last(key).any():
+        return 0.0, float(payments)
+    rarely, _ = novelty.novelty(rows.block, getattr(rows.columns, kind), kind not in KEYS)
+    return float(rarely[-1]), float(payments)
+
+
+def is_like_last(key: Ints) -> Bools:
+    """(n - 1,) whether each key but the last is the same as the last, as Block.previous tells keys apart."""
+    return np.asarray(((key[:-1] ^ key[-1]) & KEY_MASK) == 0)
+
+
+def of_hours(rows: Rows) -> list[float]:
+    oldest = rows.last(PROFILE_ROWS)
+    hour = rows.at_us[-1] // HOUR_US % hours.HOURS
+    payments = rows.here - oldest
+    earlier = rows.columns.at_us[oldest:-1] // HOUR_US % hours.HOURS
+    weight = int(hours.NEARNESS[:, hour][earlier].sum())
+    return [float(hour), known(weight / int(hours.KERNEL.sum()), payments), float(payments)]
+
+
+def of_joint(rows: Rows) -> list[float]:
+    since = rows.since(joint.REPEAT_US, NOVELTY_ROWS)
+    columns = rows.columns
+    amount = joint.EDGES.searchsorted(columns.minor[since:], side="right")
+    purse = (columns.currency[since:].astype(np.int64) << 7) | amount
+    hour = columns.at_us[since:] // HOUR_US % hours.HOURS
+    category = columns.category[since:]
+    is_known = bool(category[-1] != 0)
+    return [
+        float(amount[-1]),
+        float(category[-1] & joint.KEY_MASK) if is_known else NAN,
+        is_first((purse << 5) | hour),
+        is_first(category * joint.SPREAD + purse) if is_known else NAN,
+    ]
+
+
+def is_first(cell: Ints) -> float:
+    """As joint.first_in."""
+    return 0.0 if is_like_last(cell).any() else 1.0
+
+
+def of_merchant(visits: Visits, at_us: int, minor: int) -> list[float]:
+    first, place = int(visits.first[0]), int(visits.place[0])
+    payments = place - first
+    enough = float(payments) if payments >= amounts.MINIMUM_PAST else NAN
+    mean = float(visits.steps[place] - visits.steps[first]) / enough
+    square = float(visits.squares[place] - visits.squares[first]) / enough
+    spread = math.sqrt(most(square - mean * mean, 0.0))
+    step = int(steps_of(np.array([minor]))[0])
+    surges = [surge(visits, at_us, window) for window in merchant.WINDOWS_US]
+    return [
+        *(chance for chance, _, _ in surges),
+        (step - mean) / most(spread, merchant.LEAST_SPREAD * STEPS),
+        float(payments) if visits.known[0] else NAN,
+        float(np.power(10.0, mean / STEPS)) / 100,
+        spread / STEPS,
+        *(count for _, count, _ in surges),
+        *(mean for _, _, mean in surges),
+    ]
+
+
+def surge(visits: Visits, at_us: int, window_us: int) -> tuple[float, float, float]:
+    """As merchant.surge."""
+    first, place = int(visits.first[0]), int(visits.place[0])
+    start = first + int(visits.at_us[first:place].searchsorted(at_us - window_us))
+    span_us = at_us - window_us - (int(visits.at_us[first]) if first < len(visits.at_us) else 0)
+    before, count = start - first, place - start
+    if before < amounts.MINIMUM_PAST or span_us < window_us:
+        return NAN, NAN, NAN
+    expected = before * (window_us / max(span_us, 1))
+    if not count + 1 > merchant.SURGE_TIMES * expected:
+        return 0 * expected, float(count), expected
+    chance = unlikeliness(count + 1, merchant.SURGE_TIMES * expected)
+    return min(chance, 1 + float(np.log10((count + 1) / expected))), float(count), expected
+
+
+def unlikeliness(count: int, mean: float) -> float:
+    """As velocity.unlikeliness."""
+    if mean != mean or count == 0:
+        return 0 * mean
+    return -float(np.log10(max(gammainc(float(count), mean), velocity.LEAST_CHANCE)))
+
+
+def known(value: float, count: int) -> float:
+    """As amounts.known."""
+    return NAN if count < amounts.MINIMUM_PAST else value
+
+
+def ratio(above: float, below: float) -> float:
+    """As amounts.ratio."""
+    return above / below if below > 0 else NAN
+
+
+def most(one: float, other: float) -> float:
+    """The larger; unknown if one of them is, as in NumPy's maximum."""
+    return NAN if one != one or other != other else max(one, other)

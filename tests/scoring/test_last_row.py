@@ -1,0 +1,73 @@
+"""The last row of a history, in plain numbers, has the features that it has among all rows, to the last bit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scoring import HISTORY_ROWS, Columns, build, last_row, visits
+from scoring.columns import LARGEST_MINOR
+from tests.scoring.histories import DAY_US, history, together
+
+MINUTE_US = 60_000_000
+
+
+def assert_alike(columns: Columns, rows: range) -> None:
+    """Each row of one user, as the last of the rows up to it, against the same row among all."""
+    seen = visits.within(columns)
+    among_all = build(columns, None, seen).values
+    for i in rows:
+        past = columns.part(max(0, i - HISTORY_ROWS), i + 1)
+        alone = last_row.values(past, seen.part(slice(i, i + 1)))
+        np.testing.assert_array_equal(np.array(alone), among_all[i])
+
+
+@pytest.mark.parametrize("days", [2, 40, 400])
+@pytest.mark.parametrize("currencies", [1, 3])
+@pytest.mark.parametrize("keyed", [True, False])
+def test_every_row_of_a_history(days: int, currencies: int, keyed: bool) -> None:
+    rng = np.random.default_rng(days)
+    columns = history(rng, rows=700, days=days, currencies=currencies, keyed=keyed, step_us=MINUTE_US, failing=0.2)
+    assert_alike(columns, range(0, 700, 1 if days == 40 else 7))
+
+
+def test_rows_that_tie_and_charges_that_repeat() -> None:
+    columns = history(np.random.default_rng(1), rows=600, days=20, currencies=2, keyed=True, step_us=DAY_US // 8)
+    # Few amounts and few merchants: many charges come again at once.
+    columns = replace(columns, minor=columns.minor % 3, merchant=columns.merchant % 4)
+    assert_alike(columns, range(600))
+
+
+def test_the_largest_and_the_smallest_amounts() -> None:
+    rng = np.random.default_rng(2)
+    columns = history(rng, rows=400, days=30, keyed=True)
+    columns = replace(columns, minor=np.where(rng.random(400) < 0.5, LARGEST_MINOR - rng.integers(0, 3, 400), 0))
+    assert_alike(columns, range(400))
+
+
+def test_a_silence_longer_than_every_window() -> None:
+    columns = history(np.random.default_rng(3), rows=300, days=100, currencies=2, keyed=True)
+    later = columns.at_us + np.where(np.arange(300) > 150, 500 * DAY_US, 0)
+    assert_alike(replace(columns, at_us=later), range(300))
+
+
+def test_a_merchant_whose_customers_come_in_a_rush() -> None:
+    rng = np.random.default_rng(4)
+    users = [history(rng, rows=60, user=user, days=90, keyed=True) for user in range(40)]
+    crowd = together(users)
+    rush = crowd.at_us.max() - rng.integers(0, DAY_US // 2, len(crowd))
+    crowd = replace(crowd, merchant=np.full(len(crowd), 7), at_us=np.where(crowd.user % 2, np.sort(rush), crowd.at_us))
+    order = np.lexsort((crowd.at_us, crowd.user))
+    crowd = Columns(*(getattr(crowd, name)[order] for name in Columns.__slots__))
+    seen, last = visits.within(crowd), np.flatnonzero(np.append(np.diff(crowd.user), 1))
+    among_all = build(crowd, None, seen)
+    assert np.nanmax(among_all.column("surge_1d")) > 1
+    for i in last.tolist():
+        first = int(np.searchsorted(crowd.user, crowd.user[i]))
+        alone = last_row.values(crowd.part(first, i + 1), seen.part(slice(i, i + 1)))
+        np.testing.assert_array_equal(np.array(alone), among_all.values[i])
+
+
+def test_a_row_of_which_no_merchant_is_asked() -> None:
+    columns = history(np.random.default_rng(5), rows=50, keyed=True)
+    np.testing.assert_array_equal(np.array(last_row.values(columns, None)), build(columns).values[-1])
