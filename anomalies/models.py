@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from anomalies import desk, events, kept_answers  # noqa: F401 (their models are this app's too)
+from anomalies.webhooks import models as _webhooks  # noqa: F401 (as above)
 
 
 class Reference(models.Model):

@@ -123,6 +123,13 @@ LIVE_SCORING = flag("LIVE_SCORING", default=True)
 # For so many seconds a live score goes by the references and the alert threshold that its process has read.
 LIVE_CACHE_S = 5.0
 
+# Webhooks: where they may go beyond https and public addresses, and how long one may take.
+WEBHOOK_ALLOW_PRIVATE = flag("WEBHOOK_ALLOW_PRIVATE", default=False)
+WEBHOOK_ALLOW_HTTP = flag("WEBHOOK_ALLOW_HTTP", default=DEBUG)
+WEBHOOK_TIMEOUT_S = number("WEBHOOK_TIMEOUT_S", default=10, low=1, high=60)
+# Events, and the log of their deliveries, are kept for so many days.
+OUTBOX_DAYS = number("OUTBOX_DAYS", default=7, low=4, high=365)
+
 # The pool's size is what one process may hold open: its threads, and one more for background work.
 CONNECTION_OPTIONS: dict[str, Any] = {
     "pool": {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 10},

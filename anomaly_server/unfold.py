@@ -59,6 +59,8 @@ SCORING: list[Item] = [
 ]
 ACCESS: list[Item] = [
     item("API keys", "key", "transactions.apikey"),
+    item("Webhooks", "webhook", "anomalies.webhookendpoint"),
+    item("Deliveries", "outgoing_mail", "anomalies.webhookdelivery"),
     item("Accounts", "person", "auth.user"),
     item("Groups", "group", "auth.group"),
     item("Audit log", "history_edu", "anomalies.auditentry"),

@@ -22,7 +22,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     list_per_page = 50
     list_fullwidth = True
     list_disable_select_all = True
-    actions = None
+    actions: tuple[str, ...] | None = None
     sortable_by: tuple[str, ...] = ()
     # The address of the list without filters.
     whole_list = "?"

@@ -20,6 +20,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from anomalies import audit, comments
 from anomalies.desk import BulkChange, SavedView
 from anomalies.models import AlertBudget, ModelVersion, PendingScore
+from anomalies.webhooks import endpoints
+from anomalies.webhooks.models import WebhookDelivery
 from tests.anomaly_server.test_access import routes
 from tests.api import BASE
 from tests.factories import AnalystFactory, AnomalyFactory, CaseFactory, VerdictFactory
@@ -116,6 +118,12 @@ ADMIN: dict[str, May] = {
     "admin/anomalies/alertbudget/set/": May(NONE, LEADS),
     **model("anomalies/auditentry", LOGGED),
     **model("transactions/transaction", ALL),
+    **model("anomalies/webhookendpoint", OPERATORS, add=OPERATORS, change=OPERATORS, delete=OPERATORS),
+    **{
+        f"admin/anomalies/webhookendpoint/<uuid:endpoint_id>/{name}/": May(NONE, OPERATORS)
+        for name in ("test", "rotate", "replay")
+    },
+    **model("anomalies/webhookdelivery", OPERATORS),
     "admin/transactions/transaction/<uuid:transaction_id>/judge/": May(NONE, REVIEWERS),
     **model("transactions/load", ALL),
     **model("transactions/apikey", OPERATORS, add=OPERATORS, change=OPERATORS, delete=OPERATORS),
@@ -136,6 +144,7 @@ ACTIONS = {
     ("auth.Group", "delete_selected"): ADMINS,
     ("transactions.ApiKey", "rotate"): OPERATORS,
     ("transactions.ApiKey", "delete_selected"): OPERATORS,
+    ("anomalies.WebhookDelivery", "send_again"): OPERATORS,
     ("axes.AccessAttempt", "delete_selected"): ADMINS,
     ("axes.AccessLog", "delete_selected"): NONE,
     ("axes.AccessFailureLog", "delete_selected"): NONE,
@@ -196,7 +205,14 @@ def world(owner: User) -> World:
     key, _text = keys.create(owner=other, name="some")
     audit.write("x.y", by=None)
     comments.add(case, other, "Some words.")
+    endpoint = endpoints.create(url="https://127.0.0.1:9/", kinds=["case.opened"], owner=other)
+    delivery = WebhookDelivery.objects.create(
+        endpoint=endpoint, event_id=UUID(int=8), kind="case.opened", position=1, give_up_at=case.since
+    )
     ids = {
+        "endpoint_id": endpoint.pk,
+        "anomalies/webhookendpoint": endpoint.pk,
+        "anomalies/webhookdelivery": delivery.pk,
         "case_id": case.pk,
         "transaction_id": found.pk,
         "id": found.pk,
