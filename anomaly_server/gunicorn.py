@@ -1,6 +1,10 @@
 """How gunicorn serves:  gunicorn -c anomaly_server/gunicorn.py anomaly_server.wsgi"""
 
+import atexit
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +39,36 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 logger_class = EventsOnly
 logconfig_dict = settings.LOGGING
+
+# What only requests are held to; read when the first of them needs a connection.
+_database = settings.DATABASES["default"]
+_database["OPTIONS"] = settings.request_options(_database["OPTIONS"])
+
+
+def share_metrics() -> None:
+    """Make the folder through which the workers' counts come together; it goes when this process ends.
+
+    Named before anything imports prometheus_client, which looks for it then.
+    """
+    folder = tempfile.mkdtemp(prefix="anomaly-server-metrics-", dir=worker_tmp_dir)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    made_by = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == made_by:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+
+
+share_metrics()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """A dead worker's counts stay, its connections do not."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def pre_fork(_server: Any, _worker: Any) -> None:

@@ -1,4 +1,7 @@
-"""/livez: the process answers. /readyz: it can serve, because the database answers and has all migrations."""
+"""/livez: the process answers. /readyz: it can serve, because the database answers and has all migrations.
+
+/metrics, too, is answered here: see `metrics`.
+"""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -8,6 +11,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
+from anomaly_server import metrics
+
 log = structlog.get_logger(__name__)
 
 
@@ -16,7 +21,11 @@ class Health:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.answers: dict[str, Callable[[], HttpResponse]] = {"/livez": live, "/readyz": Readiness()}
+        self.answers: dict[str, Callable[[HttpRequest], HttpResponse]] = {
+            "/livez": live,
+            "/readyz": Readiness(),
+            "/metrics": metrics.answer,
+        }
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer = self.answers.get(request.path_info)
@@ -24,12 +33,12 @@ class Health:
             return self.get_response(request)
         if request.method not in ("GET", "HEAD"):
             return HttpResponse(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
-        response = answer()
+        response = answer(request)
         response["Cache-Control"] = "no-store"
         return response
 
 
-def live() -> HttpResponse:
+def live(_request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
@@ -40,7 +49,7 @@ class Readiness:
         # Reading all migrations takes a while, and one that is applied stays so.
         self.migrated = False
 
-    def __call__(self) -> HttpResponse:
+    def __call__(self, _request: HttpRequest | None = None) -> HttpResponse:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")

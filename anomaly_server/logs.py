@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 STYLES = ("auto", "json", "plain")
 
@@ -24,6 +24,12 @@ def renderer(style: str) -> list[Processor]:
     if style == "plain" or (style == "auto" and on_terminal):
         return [structlog.dev.ConsoleRenderer(colors=on_terminal)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def without_request(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Django passes the request on: its query may name a person."""
+    event.pop("request", None)
+    return event
 
 
 def configure(*, level: str, style: str) -> dict[str, Any]:
@@ -46,7 +52,7 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
         "formatters": {
             "events": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [*SHARED, structlog.stdlib.ExtraAdder()],
+                "foreign_pre_chain": [*SHARED, structlog.stdlib.ExtraAdder(), without_request],
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer(style)],
             }
         },

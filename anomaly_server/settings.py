@@ -92,7 +92,8 @@ def database(name: str, url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{sentence} {error}.") from error
     if not parsed["NAME"]:
         raise ImproperlyConfigured(sentence)
-    return {**parsed, "OPTIONS": {**parsed.get("OPTIONS", {}), **CONNECTION_OPTIONS}}
+    options = {**parsed.get("OPTIONS", {}), **CONNECTION_OPTIONS}
+    return {**parsed, "ENGINE": "anomaly_server.postgres", "OPTIONS": options}
 
 
 SECRET_KEY = secret_key()
@@ -109,6 +110,10 @@ HOST = env.str("HOST", default="").strip() or "127.0.0.1"
 PORT = number("PORT", default=8000, low=1, high=65535)
 WEB_CONCURRENCY = number("WEB_CONCURRENCY", default=2, low=1, high=256)
 WEB_THREADS = number("WEB_THREADS", default=4, low=1, high=256)
+# No statement of a request takes longer; commands and the worker take as long as they need.
+WEB_STATEMENT_TIMEOUT_S = number("WEB_STATEMENT_TIMEOUT_S", default=30, low=1, high=3600)
+# Whoever sends it as a bearer token may read /metrics. Empty: who asks from this machine, not through a proxy.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 # Show /api/schema/ and /api/docs/ to people who are not logged in.
 PUBLIC_DOCS = flag("PUBLIC_DOCS", default=False)
 
@@ -134,6 +139,20 @@ OUTBOX_DAYS = number("OUTBOX_DAYS", default=7, low=4, high=365)
 CONNECTION_OPTIONS: dict[str, Any] = {
     "pool": {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 10},
 }
+
+
+def request_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a connection that serves requests: nobody waits for a database that is away, or for ever."""
+    limits = f"-c statement_timeout={WEB_STATEMENT_TIMEOUT_S}s -c idle_in_transaction_session_timeout=60s"
+    return {
+        "connect_timeout": 3,
+        **options,
+        "options": f"{options.get('options', '')} {limits}".strip(),
+        # The pool gives up early and begins anew with the next request. Else it would ask a database that was away
+        # for ten minutes as seldom as every five.
+        "pool": {**options["pool"], "timeout": 3, "reconnect_timeout": 2},
+    }
+
 
 DATABASE_URL = env.str("DATABASE_URL", default="")
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="")
@@ -177,6 +196,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "anomaly_server.health.Health",
+    "anomaly_server.request_log.RequestLog",
     "anomaly_server.audit_log.Origin",
     "django.middleware.security.SecurityMiddleware",
     "anomaly_server.pages.Statics",

@@ -52,7 +52,7 @@ def problem(response: Any, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     found: dict[str, Any] = response.json()
-    assert found.keys() == {"type", "title", "status", "detail", "errors"}
+    assert found.keys() == {"type", "title", "status", "detail", "errors", "request_id"}
     assert (found["status"], found["title"]) == (status, HTTPStatus(status).phrase)
     assert found["type"].startswith("urn:anomaly-server:problem:")
     assert all(error.keys() == {"pointer", "code", "detail"} for error in found["errors"])

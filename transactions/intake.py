@@ -23,7 +23,7 @@ from psycopg.errors import QueryCanceled
 from anomalies import budget, pending
 from anomalies.findings import Finding, Scored, Unscored
 from anomalies.record import record
-from transactions import scorer, store
+from transactions import counting, scorer, store
 from transactions.rows import Row
 from transactions.store import Outcome
 
@@ -98,7 +98,8 @@ def _scored(row: Row, *, is_new: bool, begun: bool) -> Scored | Unscored:
     """The answer's score; a new row's finding is recorded. `begun`: the database keeps apart already what follows."""
     try:
         with _apart(begun=begun):
-            scored = scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
+            with counting.SCORING.time():
+                scored = scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
             if is_new:
                 _record(row, scored)
     except Exception as error:

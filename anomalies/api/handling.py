@@ -8,10 +8,11 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from django.http import UnreadablePostError
 from drf_standardized_errors.formatter import flatten_errors
 from drf_standardized_errors.handler import ExceptionHandler
+from psycopg.errors import QueryCanceled
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from anomalies.api.problems import MEDIA_TYPE, Error, Refused, Unavailable, document
+from anomalies.api.problems import MEDIA_TYPE, Error, Refused, TookTooLong, Unavailable, document
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ class Handler(ExceptionHandler):
             return Refused("The database cannot hold a value of this request.")
         if isinstance(exc, OperationalError | InterfaceError):
             log.error("database_unavailable", error=str(exc).partition("\n")[0])
-            return Unavailable()
+            return TookTooLong() if isinstance(exc.__cause__, QueryCanceled) else Unavailable()
         known: Exception = super().convert_known_exceptions(exc)
         return known
 

@@ -1,13 +1,16 @@
 """Errors as RFC 9457 problem documents: the one shape in which the API says no."""
 
+import sys
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import orjson
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions
+from structlog.contextvars import get_contextvars
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:anomaly-server:problem:"
@@ -56,6 +59,11 @@ class Unavailable(exceptions.APIException):
     wait = RETRY_AFTER_S
 
 
+class TookTooLong(Unavailable):
+    default_code = "timed_out"
+    default_detail = "The database would have taken too long for this. Ask for less, or try again."
+
+
 def document(status: int, code: str, detail: str, errors: Iterable[Error] = ()) -> dict[str, Any]:
     """The problem document; `type` ends in a stable code that programs may rely on."""
     return {
@@ -64,6 +72,8 @@ def document(status: int, code: str, detail: str, errors: Iterable[Error] = ()) 
         "status": int(status),
         "detail": detail,
         "errors": [error._asdict() for error in errors],
+        # As in the answer's X-Request-ID and in our log: what to tell us.
+        "request_id": get_contextvars().get("request_id", ""),
     }
 
 
@@ -100,6 +110,19 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return _unavailable(request)
     if _is_api(request):
         return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "error", "Something went wrong on our side.")
     return defaults.server_error(request)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    """The database is away, and a page or a middleware wanted it."""
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    if _is_api(request):
+        response = answer(status, Unavailable.default_code, Unavailable.default_detail)
+    else:
+        response = HttpResponse(f"{Unavailable.default_detail}\n", "text/plain; charset=utf-8", status)
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    return response

@@ -10,7 +10,7 @@ from anomalies.api.problems import MEDIA_TYPE
 PROBLEM = {
     "type": "object",
     "description": "An error, after RFC 9457. `type` ends in a stable code.",
-    "required": ["type", "title", "status", "detail", "errors"],
+    "required": ["type", "title", "status", "detail", "errors", "request_id"],
     "properties": {
         "type": {"type": "string", "examples": ["urn:anomaly-server:problem:invalid"]},
         "title": {"type": "string", "examples": ["Bad Request"]},
@@ -32,6 +32,7 @@ PROBLEM = {
                 },
             },
         },
+        "request_id": {"type": "string", "description": "The answer's X-Request-ID, which our log knows too."},
     },
 }
 ANSWERS = {

@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from anomaly_server.embedded_postgres import roles, server
 from anomaly_server.embedded_postgres.client import DatabaseClient
 from anomaly_server.embedded_postgres.errors import EmbeddedPostgresError
+from anomaly_server.postgres.base import Reconnecting
 
 ENGINE = "anomaly_server.embedded_postgres"
 NOT_RUNNING = "The embedded PostgreSQL does not run, and this command does not start it."
@@ -48,7 +49,7 @@ def running() -> server.Server:
     return server.running(folder(), durable=settings.EMBEDDED_POSTGRES_DURABLE)
 
 
-class DatabaseWrapper(base.DatabaseWrapper):
+class DatabaseWrapper(Reconnecting, base.DatabaseWrapper):
     client_class = DatabaseClient
     # Which server each pool was made for.
     _servers: ClassVar[dict[str, server.Server]] = {}

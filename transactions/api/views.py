@@ -17,7 +17,7 @@ from anomalies.api.filtering import DeclaredFilters
 from anomalies.api.paging import KeysetPagination
 from anomalies.api.problems import Conflict, Error, Refused, pointer
 from anomalies.findings import Scored, Unscored
-from transactions import intake, rows, scorer
+from transactions import counting, intake, rows, scorer
 from transactions.api.listings import TRANSACTIONS
 from transactions.api.serializers import (
     ExplanationSerializer,
@@ -75,7 +75,12 @@ class TransactionViewSet(StrictViewSet):
         },
     )
     def create(self, request: Request) -> Response:
-        row, outcome, scored = _taken(json_object(request))
+        try:
+            row, outcome, scored = _taken(json_object(request))
+        except Refused as refusal:
+            counting.count("conflict" if isinstance(refusal, Conflict) else "rejected")
+            raise
+        counting.count(outcome)
         body = {**self.row(self.listing, row.id), **explained(scored, row.currency)}
         location = request.build_absolute_uri(reverse("transaction", args=[row.id]))
         return Response(body, status=STATUS_OF[outcome], headers={"Location": location})

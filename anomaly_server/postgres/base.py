@@ -1,0 +1,46 @@
+"""The Django database backend `anomaly_server.postgres`: PostgreSQL, whose restart costs no request."""
+
+import select
+from typing import Any
+
+from django.db.backends.postgresql import base
+from psycopg import OperationalError
+from psycopg_pool import ConnectionPool
+
+ENGINE = "anomaly_server.postgres"
+
+
+class Reconnecting:
+    """For a DatabaseWrapper with a pool: hands out no connection whose server has ended.
+
+    Asking the server (Django's CONN_HEALTH_CHECKS) would be a round trip for every request. A server that ends closes
+    its connections, killed or not: then there is something to read, which on an idle connection there never is else.
+    """
+
+    pool: Any
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        connection = super().get_new_connection(conn_params)  # type: ignore[misc]
+        # Each round takes a broken one out of the pool: they end, or the pool's patience does.
+        while self.pool and is_gone(connection):
+            connection.close()
+            self.pool.putconn(connection)
+            connection = super().get_new_connection(conn_params)  # type: ignore[misc]
+        return connection
+
+
+def is_gone(connection: Any) -> bool:
+    """True if the server has closed this idle connection. Asks the server only where it has said something."""
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    if not poll.poll(0):
+        return False
+    try:
+        ConnectionPool.check_connection(connection)
+    except OperationalError:
+        return True
+    return False
+
+
+class DatabaseWrapper(Reconnecting, base.DatabaseWrapper):
+    """Django's, with that."""
