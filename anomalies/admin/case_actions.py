@@ -43,13 +43,7 @@ class CaseActions(ReadOnlyAdmin):
         form_url: str = "",  # noqa: ARG002 (the admin's signature)
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        case = self.get_object(request, object_id)
-        if not self.has_view_permission(request, case):
-            raise PermissionDenied
-        if case is None:
-            raise Http404
-        shown = case_page.context(case, request.user, request.GET.dict())
-        return self._page(request, case, "console/case.html", {**shown, **(extra_context or {})})
+        return self._case_page(request, object_id, request.GET.dict(), **(extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Case]":
         # The page names both.
@@ -82,14 +76,14 @@ class CaseActions(ReadOnlyAdmin):
         if found is None:
             messages.info(request, _("No case waits for you."))
             return HttpResponseRedirect(reverse("admin:anomalies_case_changelist"))
-        return HttpResponseRedirect(address(found))
+        return self._lead_to(request, found)
 
     def claim(self, request: HttpRequest, case_id: UUID) -> HttpResponse:
         def work(by: User) -> str:
             cases.claim(case_id, by=by)
             return _("The case is yours for %(span)s.") % {"span": show.span(cases.LEASE)}
 
-        return act(request, case_id, REVIEW, work)
+        return self._act(request, case_id, REVIEW, work)
 
     def renew(self, request: HttpRequest, case_id: UUID) -> HttpResponse:
         """For the script of an open page: how long the case is the analyst's, or why it is not any more."""
@@ -107,7 +101,7 @@ class CaseActions(ReadOnlyAdmin):
             cases.release(case_id, by=by)
             return _("The case is back in the queue.")
 
-        return act(request, case_id, REVIEW, work)
+        return self._act(request, case_id, REVIEW, work)
 
     def skip(self, request: HttpRequest, case_id: UUID) -> HttpResponse:
         def work(by: User) -> str:
@@ -116,14 +110,14 @@ class CaseActions(ReadOnlyAdmin):
                 "span": show.span(handing.SKIPPED)
             }
 
-        return act(request, case_id, REVIEW, work, goes_on=True)
+        return self._act(request, case_id, REVIEW, work, goes_on=True)
 
     def reopen(self, request: HttpRequest, case_id: UUID) -> HttpResponse:
         def work(by: User) -> str:
             handing.reopen(case_id, by=by)
             return _("The case is open again; its verdicts stay.")
 
-        return act(request, case_id, REASSIGN, work)
+        return self._act(request, case_id, REASSIGN, work)
 
     @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
     def assign(self, request: HttpRequest, case_id: UUID) -> HttpResponse:
@@ -141,7 +135,7 @@ class CaseActions(ReadOnlyAdmin):
             handing.assign(case_id, to=to, by=by)
             return _("The case is %(name)s’s for %(span)s.") % {"name": to, "span": show.span(handing.GIVEN)}
 
-        return act(request, case_id, REASSIGN, work)
+        return self._act(request, case_id, REASSIGN, work)
 
     def close(self, request: HttpRequest, case_id: UUID) -> HttpResponse:
         def work(by: User) -> str:
@@ -149,7 +143,7 @@ class CaseActions(ReadOnlyAdmin):
             cases.close(case_id, outcome=outcome, by=by)
             return _("Closed as %(outcome)s.") % {"outcome": outcome}
 
-        return act(request, case_id, REVIEW, work, goes_on=True)
+        return self._act(request, case_id, REVIEW, work, goes_on=True)
 
     def judge(self, request: HttpRequest, case_id: UUID) -> HttpResponse:
         def work(by: User) -> str:
@@ -161,7 +155,7 @@ class CaseActions(ReadOnlyAdmin):
                 given,
             ) % {"value": value, "given": given}
 
-        return act(request, case_id, REVIEW, work, goes_on=True)
+        return self._act(request, case_id, REVIEW, work, goes_on=True)
 
     def judge_one(self, request: HttpRequest, case_id: UUID, transaction_id: UUID) -> HttpResponse:
         def work(by: User) -> str:
@@ -175,7 +169,7 @@ class CaseActions(ReadOnlyAdmin):
             )
             return _("Verdict on one transaction: %(value)s.") % {"value": verdict.value}
 
-        return act(request, case_id, REVIEW, work)
+        return self._act(request, case_id, REVIEW, work)
 
     def undo(self, request: HttpRequest, case_id: UUID) -> HttpResponse:
         def work(by: User) -> str:
@@ -185,7 +179,52 @@ class CaseActions(ReadOnlyAdmin):
                 cases.release(UUID(request.POST.get("instead_of", "")), by=by)
             return _("Taken back: the case is yours again.")
 
-        return act(request, case_id, REVIEW, work)
+        return self._act(request, case_id, REVIEW, work)
+
+    def _act(
+        self,
+        request: HttpRequest,
+        case_id: UUID,
+        permission: str,
+        work: Callable[[User], str],
+        *,
+        goes_on: bool = False,
+    ) -> HttpResponse:
+        """Do what a button of the case's page asks for, and show the page again with what came of it.
+
+        Where it `goes_on`, and the form says so, the next case is claimed and shown.
+        """
+        by = permitted(request, permission)
+        try:
+            messages.success(request, work(by))
+        except FAULTS as error:
+            messages.error(request, str(error))
+            return self._lead_to(request, case_id)
+        except (Case.DoesNotExist, Anomaly.DoesNotExist) as error:
+            raise Http404 from error
+        if not (goes_on and request.POST.get("then") == "next"):
+            return self._lead_to(request, case_id)
+        following = handing.next_case(by)
+        if following is None:
+            messages.info(request, _("No other case waits for you."))
+        return self._lead_to(request, following or case_id, after=str(case_id))
+
+    def _lead_to(self, request: HttpRequest, case_id: UUID, **query: str) -> HttpResponse:
+        """The way to a case's page; for case.js the page at once, with its address: one request less to wait for."""
+        where = address(case_id, **query)
+        if PART not in request.headers:
+            return HttpResponseRedirect(where)
+        response = self._case_page(request, str(case_id), query)
+        response["Content-Location"] = where
+        return response
+
+    def _case_page(self, request: HttpRequest, case_id: str, asked: dict[str, str], **more: Any) -> HttpResponse:
+        case = self.get_object(request, case_id)
+        if not self.has_view_permission(request, case):
+            raise PermissionDenied
+        if case is None:
+            raise Http404
+        return self._page(request, case, "console/case.html", {**case_page.context(case, request.user, asked), **more})
 
     def _page(self, request: HttpRequest, case: Case, template: str, context: dict[str, Any]) -> HttpResponse:
         is_part = PART in request.headers
@@ -208,26 +247,3 @@ def permitted(request: HttpRequest, permission: str) -> User:
 
 def address(case_id: UUID, **query: str) -> str:
     return reverse("admin:anomalies_case_change", args=[case_id], query=query or None)
-
-
-def act(
-    request: HttpRequest, case_id: UUID, permission: str, work: Callable[[User], str], *, goes_on: bool = False
-) -> HttpResponse:
-    """Do what a button of the case's page asks for, and show the page again with what came of it.
-
-    Where it `goes_on`, and the form says so, the next case is claimed and shown.
-    """
-    by = permitted(request, permission)
-    try:
-        messages.success(request, work(by))
-    except FAULTS as error:
-        messages.error(request, str(error))
-        return HttpResponseRedirect(address(case_id))
-    except (Case.DoesNotExist, Anomaly.DoesNotExist) as error:
-        raise Http404 from error
-    if not (goes_on and request.POST.get("then") == "next"):
-        return HttpResponseRedirect(address(case_id))
-    following = handing.next_case(by)
-    if following is None:
-        messages.info(request, _("No other case waits for you."))
-    return HttpResponseRedirect(address(following or case_id, after=str(case_id)))

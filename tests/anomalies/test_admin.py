@@ -29,6 +29,7 @@ DAY = timedelta(days=1)
 HOSTILE = "<script>alert(1)</script>\"'<img src=x onerror=alert(1)>"
 CASES = reverse("admin:anomalies_case_changelist")
 ANOMALIES = reverse("admin:anomalies_anomaly_changelist")
+PART = {"X-Console-Part": "case"}
 FAINT = {**LARGE, "code": HOSTILE, "contribution": 0.01}
 
 
@@ -206,6 +207,27 @@ class TestWork:
         urgent.refresh_from_db()
         assert (urgent.state, urgent.assignee) == ("claimed", analyst)
         assert f'action="{page(case, "undo")}"' in text_of(desk.get(response["Location"]))
+
+    def test_the_script_gets_the_next_case_with_the_answer_to_the_verdict(
+        self, desk, case, django_assert_max_num_queries
+    ):
+        urgent = CaseFactory(priority=95.0)
+        # Of these 12 show the page, 11 judge and tell, 5 claim the next case.
+        with django_assert_max_num_queries(31):
+            response = desk.post(page(case, "judge"), {"value": "fraud", "then": "next"}, headers=PART)
+        assert (response.status_code, response["Content-Location"]) == (200, f"{page(urgent)}?after={case.pk}")
+        text = text_of(response)
+        assert text.lstrip().startswith('<div id="part"')
+        assert f'action="{page(urgent, "judge")}"' not in text  # it has no transactions
+        assert f'action="{page(urgent, "close")}"' in text
+        assert f'action="{page(case, "undo")}"' in text
+        assert "Closed as fraud, with a verdict on 2 transactions." in text
+        assert "Closed as fraud" not in text_of(desk.get(CASES))
+
+    def test_the_script_is_told_what_went_wrong_with_the_page(self, desk, case):
+        response = desk.post(page(case, "judge"), {"value": "withdrawn", "then": "next"}, headers=PART)
+        assert (response.status_code, response["Content-Location"]) == (200, page(case))
+        assert "is no verdict" in text_of(response)
 
 
 class TestCaseList:

@@ -41,8 +41,10 @@ async function send(form, submitter) {
     try {
         const body = new FormData(form, submitter);
         const answer = await fetch(form.action, {method: "POST", body, headers: PART});
+        // The next case comes with the answer to the verdict, and says where it is.
+        const where = new URL(answer.headers.get("Content-Location") ?? answer.url, answer.url).href;
         // Anything but a case's page (the queue, the login, an error) is shown as a page of its own.
-        if (!answer.ok || !show(await answer.text(), answer.url)) location = answer.ok ? answer.url : location.href;
+        if (!answer.ok || !show(await answer.text(), where)) location = answer.ok ? answer.url : location.href;
     } catch {
         lost("The server does not answer. Nothing was changed, or the page is out of date: reload it.");
     } finally {
