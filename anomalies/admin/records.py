@@ -140,7 +140,10 @@ class AnomalyAdmin(IdSearch, ReadOnlyAdmin):
 class ValueFilter(Links):
     title = _("verdict")
     parameter_name = "value"
-    options = (Choice("any", _("Any")), *(Choice(value, value.capitalize()) for value in Verdict.Value.values))
+    options = (
+        Choice("any", _("Any")),
+        *(Choice(value, value.capitalize()) for value in (*Verdict.Value.values, Verdict.WITHDRAWN)),
+    )
 
     def narrowed(self, _request: HttpRequest, queryset: Rows, chosen: str) -> Rows:
         return queryset if chosen == "any" else queryset.filter(value=chosen)

@@ -1,5 +1,6 @@
 -- How many of the judged anomalies were frauds, by level and by the group of the strongest reason. The latest verdict
--- on a transaction counts; “unsure” says nothing about precision. A verdict on what was not flagged is none about a flag.
+-- on a transaction counts; “unsure” says nothing about precision, and neither does one that was withdrawn. A verdict on
+-- what was not flagged is none about a flag.
 WITH latest AS (
     SELECT DISTINCT ON (transaction_id) transaction_id, value
     FROM verdicts
@@ -17,7 +18,7 @@ judged AS (
         END AS level
     FROM latest
     INNER JOIN anomalies ON anomalies.transaction_id = latest.transaction_id
-    WHERE latest.value <> 'unsure'
+    WHERE latest.value NOT IN ('unsure', 'withdrawn')
 )
 SELECT
     grouping(level) AS over_levels,

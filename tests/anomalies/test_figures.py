@@ -24,7 +24,7 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
-VALUES = ("fraud", "legitimate", "expected", "unsure")
+VALUES = ("fraud", "legitimate", "expected", "unsure", "withdrawn")
 
 
 def asked(query: str, *parameters: object) -> list[tuple]:
@@ -133,7 +133,7 @@ def test_precision_is_that_of_the_latest_verdicts_on_anomalies(moment, chance):
     rows = asked(
         """SELECT a.score, a.reasons #>> '{0,group}', v.value
         FROM anomalies a, verdicts v
-        WHERE v.transaction_id = a.transaction_id AND v.value <> 'unsure' AND v.known_at >= %s
+        WHERE v.transaction_id = a.transaction_id AND v.value NOT IN ('unsure', 'withdrawn') AND v.known_at >= %s
             AND v.known_at = (SELECT max(known_at) FROM verdicts w WHERE w.transaction_id = v.transaction_id)""",
         moment - timedelta(days=figures.PRECISION_DAYS),
     )

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from anomalies import cases
-from anomalies.models import Anomaly, Case
+from anomalies.models import Anomaly, Case, Verdict
 from anomalies.record import record, standing
 from tests.anomalies.findings import finding, reference
 from tests.factories import START, AnalystFactory, AnomalyFactory, CaseFactory, ReferenceFactory, VerdictFactory
@@ -98,6 +98,14 @@ class TestStaleAnomalies:
         VerdictFactory(transaction=anomaly.transaction)
         record([finding(user=anomaly.user_id, score=12.0, transaction=anomaly.transaction_id)], threshold=60)
         assert Anomaly.objects.get().score == 12.0
+
+    def test_an_anomaly_whose_verdict_was_withdrawn_goes_as_if_nobody_had_judged_it(self):
+        anomaly = AnomalyFactory(user_id=USER)
+        VerdictFactory(transaction=anomaly.transaction, known_at=START)
+        VerdictFactory(transaction=anomaly.transaction, value=Verdict.WITHDRAWN)
+        assert [stood.judged for stood in standing([USER], [START - DAY])] == [False]
+        record([finding(user=USER, score=12.0, transaction=anomaly.transaction_id)], threshold=60)
+        assert not Anomaly.objects.exists()
 
     def test_an_anomaly_of_a_closed_case_stays_and_so_does_the_case(self):
         case = CaseFactory(user_id=USER, state="closed", priority=65.0, anomaly_count=1)

@@ -80,6 +80,8 @@ def test_the_latest_verdict_is_the_one_beside_a_transaction(admin_client):
     for value, hours in (("legitimate", 2), ("fraud", 1), ("unsure", 3)):
         VerdictFactory(transaction=row, value=value, known_at=START - timedelta(hours=hours))
     assert [shown.verdict.value for shown in admin_client.get(PAGE).context["payments"]] == ["fraud"]
+    VerdictFactory(transaction=row, value="withdrawn", known_at=START)
+    assert [shown.verdict for shown in admin_client.get(PAGE).context["payments"]] == [None]
 
 
 def test_an_unknown_id_is_told_what_to_do(admin_client):

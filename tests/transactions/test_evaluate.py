@@ -119,13 +119,15 @@ def test_foreign_ids_are_found_as_load_data_made_them(labelled: list[rows.Row], 
 
 
 def test_without_a_file_the_last_verdicts_are_the_truth(labelled: list[rows.Row]) -> None:
-    for row in labelled[:3]:
+    for row in labelled[:4]:
         Verdict.objects.create(transaction_id=row.id, user_id=row.user_id, value="fraud")
     taken_back = labelled[0]
-    Verdict.objects.create(
-        id=uuid7(), transaction_id=taken_back.id, user_id=taken_back.user_id, value="legitimate",
-        known_at=traffic.START + timedelta(days=9999),
-    )  # fmt: skip
+    withdrawn = labelled[1]
+    for row, value in ((taken_back, "legitimate"), (withdrawn, Verdict.WITHDRAWN)):
+        Verdict.objects.create(
+            id=uuid7(), transaction_id=row.id, user_id=row.user_id, value=value,
+            known_at=traffic.START + timedelta(days=9999),
+        )  # fmt: skip
     told = evaluated(*PERIOD)
     assert (told["labels"], told["kinds"][0]["frauds"]) == ("verdicts", 2)
 

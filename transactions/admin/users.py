@@ -60,7 +60,7 @@ class Place(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A payment of the list, its anomaly if it is one, and its latest verdict."""
+    """A payment of the list, its anomaly if it is one, and the verdict on it that stands."""
 
     payment: Payment
     anomaly: Anomaly | None
@@ -147,7 +147,8 @@ def judged(user_id: UUID, page: Sequence[Payment]) -> list[Shown]:
     if ids:
         for verdict in Verdict.objects.filter(user_id=user_id, transaction_id__in=ids).order_by("known_at", "id"):
             said[verdict.transaction_id] = verdict
-    return [Shown(payment, found.get(payment.id), said.get(payment.id)) for payment in page]
+    standing = {id: verdict for id, verdict in said.items() if verdict.value != Verdict.WITHDRAWN}  # noqa: A001
+    return [Shown(payment, found.get(payment.id), standing.get(payment.id)) for payment in page]
 
 
 def drawn(user_id: UUID, shown: Sequence[Payment], days: int) -> Any:
