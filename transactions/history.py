@@ -30,22 +30,9 @@ VISIT_SQL = (SQL / "merchant_visit.sql").read_text()
 STRETCH_SQL = (SQL / "merchant_stretch.sql").read_text().replace("{visit}", VISIT_SQL)
 UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", RECORD_SQL).replace("{stretch}", STRETCH_SQL)
 
-# What history_record.sql packs.
-RECORD = np.dtype(
-    [
-        ("id", "V16"),
-        ("user", "V16"),
-        ("at", ">i8"),
-        ("minor", ">i8"),
-        ("currency", ">u1", 3),
-        ("failed", "?"),
-        ("wanted", "?"),
-        ("merchant", ">i8"),
-        ("category", ">i8"),
-        ("country", ">i8"),
-        ("device", ">i8"),
-    ]
-)
+# What history_record.sql packs: at, minor, merchant, category, country, device, and a word of the currency's three
+# letters, `failed` and `wanted`, a byte each.
+RECORD = np.dtype([("id", "V16"), ("numbers", ">i8", 7)])
 # What merchant_visit.sql packs.
 VISIT = np.dtype([("at", ">i8"), ("minor", ">i8")])
 # PostgreSQL counts microseconds from the year 2000.
@@ -57,7 +44,6 @@ class History:
     """Rows of one or more users, sorted by (user, txn_date, id); `wanted` marks the ones to score."""
 
     ids: NDArray[np.void]
-    users: NDArray[np.void]
     wanted: NDArray[np.bool_]
     columns: scoring.Columns
 
@@ -66,9 +52,6 @@ class History:
 
     def id_of(self, row: int) -> UUID:
         return UUID(bytes=self.ids[row].tobytes())
-
-    def user_of(self, row: int) -> UUID:
-        return UUID(bytes=self.users[row].tobytes())
 
 
 def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[History, scoring.Visits]:  # noqa: A002
@@ -118,16 +101,20 @@ def _bound(**parameters: Any) -> dict[str, Any]:
 
 def _history(packed: Sequence[bytes | None]) -> History:
     """The users' records one after the other; a user without rows has None."""
-    records = np.frombuffer(b"".join(part for part in packed if part), dtype=RECORD)
-    users = records["user"]
-    starts = np.ones(len(records), dtype=bool)
-    starts[1:] = users[1:] != users[:-1]
+    parts = [part for part in packed if part]
+    records = np.frombuffer(b"".join(parts), dtype=RECORD)
+    lengths = np.array([len(part) // RECORD.itemsize for part in parts], np.intp)
+    # All numbers turned at once into columns of this machine's byte order.
+    at, minor, merchant, category, country, device, rest = np.array(records["numbers"].T, np.int64, order="C")
     columns = scoring.Columns(
-        user=np.cumsum(starts).astype(np.int64),
-        at_us=records["at"].astype(np.int64) + YEAR_2000_US,
-        minor=records["minor"].astype(np.int64),
-        currency=currency_codes(records["currency"]),
-        failed=records["failed"].copy(),
-        **{key: records[key].astype(np.int64) for key in scoring.KEYS},
+        user=np.repeat(np.arange(len(parts)), lengths),
+        at_us=at + YEAR_2000_US,
+        minor=minor,
+        currency=(rest >> 40).astype(np.int32),
+        failed=(rest & (1 << 32)) != 0,
+        merchant=merchant,
+        category=category,
+        country=country,
+        device=device,
     )
-    return History(ids=records["id"], users=users, wanted=records["wanted"].copy(), columns=columns)
+    return History(ids=records["id"], wanted=(rest & (1 << 24)) != 0, columns=columns)
