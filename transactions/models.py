@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Now
+from django.db.models.functions import Collate, Now
 from django.db.models.lookups import Exact
 from rest_framework_api_key.models import AbstractAPIKey
 from uuid_utils.compat import uuid7
@@ -43,13 +43,15 @@ class Transaction(models.Model):
             # The newest transactions of all users, and their first and last instants: without it each such page
             # reads the whole table. Measured in docs/primary-query.md, BRIN beside it.
             models.Index(F("txn_date").desc(), "id", name="ix_transaction_date"),
-            # A merchant's last payments in a currency before an instant, which a score compares with.
+            # A merchant's last payments in a currency before an instant, which a score compares with: with their
+            # amounts, so that no payment is read from the table, and by bytes, which are quicker to compare.
             models.Index(
-                "merchant_id",
-                "currency",
+                Collate("merchant_id", "C"),
+                Collate("currency", "C"),
                 F("txn_date").desc(),
                 F("id").desc(),
-                name="ix_merchant_currency_date",
+                name="ix_merchant_visits",
+                include=["amount"],
                 condition=Q(merchant_id__isnull=False),
             ),
         ]

@@ -72,8 +72,8 @@ def test_a_huge_merchant_costs_no_more_than_its_last_payments() -> None:
     latest = Transaction.objects.filter(merchant_id="huge").order_by("-txn_date", "-id")[0]
     for mode in ("force_custom_plan", "force_generic_plan"):
         plan = planned(latest.user_id, latest, mode)
-        index = next(node for node in nodes(plan) if node.get("Index Name") == "ix_merchant_currency_date")
-        assert index["Node Type"] == "Index Scan"
+        index = next(node for node in nodes(plan) if node.get("Index Name") == "ix_merchant_visits")
+        assert index["Node Type"] in ("Index Scan", "Index Only Scan")
         assert index["Actual Rows"] <= scoring.STRETCH_ROWS
         assert not any(node.get("Relation Name") and node["Node Type"] == "Seq Scan" for node in nodes(plan))
         assert index["Shared Hit Blocks"] + index["Shared Read Blocks"] < 2 * scoring.STRETCH_ROWS
