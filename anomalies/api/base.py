@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from anomalies.api import idempotency
+from anomalies.api.exporting import parameters_of
 from anomalies.api.guarded import GuardedList, guard_of
 from anomalies.api.listing import Listing
 from anomalies.api.parameters import Parameters, given
@@ -61,9 +62,14 @@ class StrictViewSet(GuardedList, PrivateView, GenericViewSet[Any]):
         if self.action is None:
             return  # A method that the address does not take: that is what the answer will say.
         self.given = given(request)
-        self.asked = (_of_list(type(self)) if self.action == "list" else NONE).read(self.given)
+        self.asked = self._parameters().read(self.given)
         if self.action and request.method not in SAFE_METHODS and (key := idempotency.key_of(request)):
             self._make_safe_to_repeat(str(request.method).lower(), key)
+
+    def _parameters(self) -> Parameters:
+        if self.action == "list":
+            return _of_list(type(self))
+        return parameters_of(type(self)) if self.action == "export" else NONE
 
     def _make_safe_to_repeat(self, method: str, key: str) -> None:
         """Put `idempotency.once` around the handler that DRF is about to call."""

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from anomalies import verdicts
-from anomalies.api import listings
+from anomalies.api import exporting, listings
 from anomalies.api.base import StrictViewSet, json_object
 from anomalies.api.case_work import CaseWork
 from anomalies.api.filtering import DeclaredFilters
@@ -35,6 +35,7 @@ ANOMALY_DETAIL = replace(listings.ANOMALIES, columns=(*listings.ANOMALY_COLUMNS,
 ANOMALIES_OF_CASE = 100
 
 
+@exporting.described("anomalies", "Export anomalies")
 @extend_schema_view(
     list=extend_schema(operation_id="anomalies_list", summary="List anomalies", tags=["anomalies"]),
     retrieve=extend_schema(
@@ -44,7 +45,7 @@ ANOMALIES_OF_CASE = 100
         responses=AnomalyDetailSerializer,
     ),
 )
-class AnomalyViewSet(StrictViewSet):
+class AnomalyViewSet(exporting.Exports, StrictViewSet):
     """Transactions whose score reached the floor."""
 
     queryset = Anomaly.objects.all()
@@ -62,6 +63,7 @@ class AnomalyViewSet(StrictViewSet):
         return self.shown(self.row(ANOMALY_DETAIL, transaction_id))
 
 
+@exporting.described("cases", "Export cases")
 @extend_schema_view(
     list=extend_schema(
         operation_id="cases_list",
@@ -73,7 +75,7 @@ class AnomalyViewSet(StrictViewSet):
         operation_id="cases_retrieve", summary="Show a case", tags=["cases"], responses=CaseDetailSerializer
     ),
 )
-class CaseViewSet(CaseWork):
+class CaseViewSet(exporting.Exports, CaseWork):
     """Anomalies of one user, reviewed together."""
 
     queryset = Case.objects.select_related("assignee")
@@ -96,8 +98,9 @@ class CaseViewSet(CaseWork):
         return self.shown({**case, "anomalies": inside.first(ANOMALIES_OF_CASE)})
 
 
+@exporting.described("verdicts", "Export verdicts")
 @extend_schema_view(list=extend_schema(operation_id="verdicts_list", summary="List verdicts", tags=["verdicts"]))
-class VerdictViewSet(StrictViewSet):
+class VerdictViewSet(exporting.Exports, StrictViewSet):
     """What people and systems said about transactions."""
 
     queryset = Verdict.objects.select_related("author")

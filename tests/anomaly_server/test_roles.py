@@ -157,15 +157,19 @@ ACTIONS = {
 # Whose key may do what, the key itself having every scope.
 API = {
     "api/v1/transactions/": May(ANYBODY, OPERATORS),
+    "api/v1/transactions/export/": May(ANYBODY, NONE),
     "api/v1/transactions/<uuid:id>/": May(ANYBODY, NONE),
     "api/v1/transactions/<uuid:id>/explanation/": May(ANYBODY, NONE),
     "api/v1/users/": May(ANYBODY, NONE),
     "api/v1/users/<uuid:user_id>/": May(ANYBODY, NONE),
     "api/v1/anomalies/": May(ANYBODY, NONE),
+    "api/v1/anomalies/export/": May(ANYBODY, NONE),
     "api/v1/anomalies/<uuid:transaction_id>/": May(ANYBODY, NONE),
     "api/v1/cases/": May(ANYBODY, NONE),
+    "api/v1/cases/export/": May(ANYBODY, NONE),
     "api/v1/cases/<uuid:id>/": May(ANYBODY, NONE),
     "api/v1/verdicts/": May(ANYBODY, REVIEWERS),
+    "api/v1/verdicts/export/": May(ANYBODY, NONE),
     "api/schema/": May(ANYBODY, NONE),
     "api/docs/": May(ANYBODY, NONE),
 }

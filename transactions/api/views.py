@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from anomalies.api import exporting
 from anomalies.api.base import StrictViewSet, json_object
 from anomalies.api.explanations import explained
 from anomalies.api.filtering import DeclaredFilters
@@ -32,6 +33,7 @@ from transactions.store import Outcome
 STATUS_OF = {Outcome.CREATED: HTTPStatus.CREATED, Outcome.DUPLICATE: HTTPStatus.OK}
 
 
+@exporting.described("transactions", "Export transactions")
 @extend_schema_view(
     list=extend_schema(
         operation_id="transactions_list",
@@ -41,7 +43,7 @@ STATUS_OF = {Outcome.CREATED: HTTPStatus.CREATED, Outcome.DUPLICATE: HTTPStatus.
     ),
     retrieve=extend_schema(operation_id="transactions_retrieve", summary="Show a transaction", tags=["transactions"]),
 )
-class TransactionViewSet(StrictViewSet):
+class TransactionViewSet(exporting.Exports, StrictViewSet):
     """Transactions, stored once and never changed."""
 
     queryset = Transaction.objects.all()

@@ -1,0 +1,161 @@
+"""A whole filtered list as one file, CSV or NDJSON: the rows that walking its pages gives, in the same order.
+
+It is walked here as well, in large pages by their keys. So memory holds one page however long the list is, no
+database transaction stays open for a slow reader, and nothing is asked any more once the reader has gone.
+"""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from io import StringIO
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.request import Request
+
+from anomalies.api.listing import Listing, Ordering, Position, Row
+from anomalies.api.parameters import OneOfField, Parameters, StrictField
+from anomalies.api.rendering import JSONRenderer, dumps
+
+ROWS_AT_ONCE = 2_000
+CSV, NDJSON = "text/csv", "application/x-ndjson"
+AS = OneOfField(options=["csv", "ndjson"], initial="csv", help_text="The kind of file.")
+# What a spreadsheet would take for a formula (OWASP, CSV injection), the wide forms of the signs too.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+DESCRIPTION = (
+    "Every row that the list has with these filters, however many, in one file. In CSV, a text that a spreadsheet "
+    "would take for a formula has an apostrophe before it; NDJSON has each row as the list does."
+)
+
+Rows = list[dict[str, Any]]
+
+
+class CSVRenderer(JSONRenderer):
+    """Lets a request accept CSV; whatever is said besides the file is said in JSON."""
+
+    media_type = CSV
+    format = "csv"
+
+
+class NDJSONRenderer(JSONRenderer):
+    media_type = NDJSON
+    format = "ndjson"
+
+
+class Exports:
+    """Adds `export/` to a viewset with a listing and filters."""
+
+    asked: dict[str, Any]
+    listing: Listing
+    filter_queryset: Callable[[Any], Any]
+
+    @action(detail=False, pagination_class=None, renderer_classes=[CSVRenderer, NDJSONRenderer, JSONRenderer])
+    def export(self, _request: Request) -> StreamingHttpResponse:
+        listing: Listing = self.filter_queryset(self.listing)
+        ordering = listing.orderings[self.asked.get("ordering", next(iter(listing.orderings)))]
+        fields = self.asked["fields"] or listing.shown
+        written = _csv if self.asked["as"] == "csv" else _ndjson
+        pages = walk(listing, ordering)
+        # The first page is read before anything is said: a database that is away is a 503, not half a file.
+        first = next(pages, [])
+        kind = f"{CSV}; charset=utf-8; header=present" if written is _csv else NDJSON
+        response = StreamingHttpResponse(written(first, pages, fields), content_type=kind)
+        response["Content-Disposition"] = f'attachment; filename="{listing.table}.{self.asked["as"]}"'
+        return response
+
+
+@cache
+def parameters_of(viewset: Any) -> Parameters:
+    """All that the query string of an export may name: of its list, all but what chooses a page."""
+    filters = {name: one.field for name, one in viewset.filterset_class.base_filters.items()}
+    return Parameters({**filters, **_fields(viewset)})
+
+
+def described(name: str, summary: str) -> Any:
+    """What the schema says of the export of the list `name`."""
+
+    def decorate(viewset: Any) -> Any:
+        operation = extend_schema(
+            operation_id=f"{name}_export",
+            summary=summary,
+            description=DESCRIPTION,
+            tags=[name],
+            filters=True,
+            parameters=[_described(one, field) for one, field in _fields(viewset).items()],
+            responses={(200, CSV): OpenApiTypes.STR, (200, NDJSON): OpenApiTypes.STR},
+        )
+        return extend_schema_view(export=operation)(viewset)
+
+    return decorate
+
+
+def _described(name: str, field: StrictField) -> OpenApiParameter:
+    schema = field.described()
+    return OpenApiParameter(name, description=schema.pop("description"), type=schema)
+
+
+def _fields(viewset: Any) -> dict[str, StrictField]:
+    of_page = viewset.pagination_class.fields(viewset.listing)
+    return {"as": AS, **{name: field for name, field in of_page.items() if name in ("fields", "ordering")}}
+
+
+def walk(listing: Listing, ordering: Ordering) -> Iterator[Rows]:
+    """Every row, as JSON, in pages of which one is held at a time."""
+    key_at = [listing.columns.index(column.name) for column in ordering.columns]
+    position: Position | None = None
+    while rows := _page(listing, ordering, position):
+        yield listing.presented(rows)
+        if len(rows) < ROWS_AT_ONCE:
+            return
+        position = Position(tuple(rows[-1][i] for i in key_at))
+
+
+def _page(listing: Listing, ordering: Ordering, position: Position | None) -> list[Row]:
+    """One page, which may take as long as it needs. Between two of them no connection is kept."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        rows = listing.fetch(ordering, position, ROWS_AT_ONCE)
+    if not connection.in_atomic_block:
+        connection.close()
+    return rows
+
+
+def _ndjson(first: Rows, further: Iterator[Rows], fields: Sequence[str]) -> Iterator[bytes]:
+    for rows in _chained(first, further):
+        yield b"".join(dumps({name: row[name] for name in fields}) + b"\n" for row in rows)
+
+
+def _csv(first: Rows, further: Iterator[Rows], fields: Sequence[str]) -> Iterator[bytes]:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(fields)
+    for rows in _chained(first, further):
+        writer.writerows([_cell(row[name]) for name in fields] for row in rows)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    if text.getvalue():
+        yield text.getvalue().encode()
+
+
+def _chained(first: Rows, further: Iterator[Rows]) -> Iterator[Rows]:
+    if first:
+        yield first
+    yield from further
+
+
+def _cell(value: Any) -> str:
+    """A value as CSV has it: the text of the list's JSON, unknown is empty, numbers are numbers."""
+    if type(value) is str:
+        return f"'{value}" if value.startswith(FORMULA) else value
+    if value is None:
+        return ""
+    written = dumps(value)
+    return orjson.loads(written) if written.startswith(b'"') else written.decode()
