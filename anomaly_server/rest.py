@@ -51,6 +51,8 @@ SCHEMA: dict[str, Any] = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "LevelEnum": "anomalies.api.serializers.LEVELS",
+        "EventEnum": "anomalies.webhooks.endpoints.KINDS",
+        "DeliveryStateEnum": "anomalies.webhooks.models.WebhookDelivery.State",
         "CaseStateEnum": "anomalies.models.Case.State",
         # An outcome and a verdict are the same four words.
         "VerdictEnum": "anomalies.models.Verdict.Value",

@@ -118,7 +118,13 @@ class Router(SimpleRouter):
     routes = [
         Route("{prefix}/", {"get": "list", "post": "create"}, "{prefix}", detail=False, initkwargs={}),
         DynamicRoute("{prefix}/{url_path}/", "{url_name}", detail=False, initkwargs={}),
-        Route("{prefix}/{lookup}/", {"get": "retrieve"}, "{basename}", detail=True, initkwargs={}),
+        Route(
+            "{prefix}/{lookup}/",
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"},
+            "{basename}",
+            detail=True,
+            initkwargs={},
+        ),
         DynamicRoute("{prefix}/{lookup}/{url_path}/", "{url_name}", detail=True, initkwargs={}),
     ]
 

@@ -1,10 +1,12 @@
-"""Addresses of anomalies, cases and verdicts, below /api/v1/."""
+"""Addresses of anomalies, cases, verdicts and webhooks, below /api/v1/."""
 
-from anomalies.api import views
+from anomalies.api import views, webhooks
 from anomalies.api.base import Router
 
 router = Router()
 router.register("anomalies", views.AnomalyViewSet, "anomaly")
 router.register("cases", views.CaseViewSet, "case")
 router.register("verdicts", views.VerdictViewSet, "verdict")
+router.register("webhooks", webhooks.WebhookViewSet, "webhook")
+router.register("webhook-deliveries", webhooks.WebhookDeliveryViewSet, "webhook-delivery")
 urlpatterns = router.urls

@@ -39,6 +39,8 @@ class Receiver:
     url: str
     status_of: Callable[[Taken], int] = lambda _: 204
     taken: list[Taken] = field(default_factory=list)
+    # False where `status_of` says which requests are remembered.
+    keeps_all: bool = True
 
     def numbers(self) -> list[int]:
         """The `number` in the data of each message, as they came."""
@@ -51,7 +53,8 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             taken = Taken(self.path, dict(self.headers.items()), body)
-            found.taken.append(taken)
+            if found.keeps_all:
+                found.taken.append(taken)
             status = found.status_of(taken)
             self.send_response(status)
             if status in (301, 307):

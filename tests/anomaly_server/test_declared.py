@@ -12,6 +12,9 @@ from django.utils import timezone
 from django_filters import FilterSet
 
 from anomalies.api.views import AnomalyViewSet, CaseViewSet, VerdictViewSet
+from anomalies.api.webhooks import WebhookDeliveryViewSet, WebhookViewSet
+from anomalies.webhooks import endpoints
+from anomalies.webhooks.models import WebhookDelivery, WebhookEndpoint
 from tests.api import BASE, faults, reader, results
 from tests.factories import START, AnalystFactory, AnomalyFactory, CaseFactory, TransactionFactory, VerdictFactory
 from transactions.api.users import UserViewSet
@@ -23,10 +26,13 @@ VIEWSETS: dict[str, Any] = {
     "cases": CaseViewSet,
     "verdicts": VerdictViewSet,
     "users": UserViewSet,
+    "webhooks": WebhookViewSet,
+    "webhook-deliveries": WebhookDeliveryViewSet,
 }
 USERS = [UUID(int=number) for number in (1, 2, 3)]
 PAYMENT = UUID(int=77)
 CASE = UUID(int=99)
+ENDPOINT = UUID(int=55)
 REASON = {"code": "amount_over_median", "group": "own_amount", "contribution": 3.25, "observed": 9.0, "expected": 1.0}
 VALUES = {"amount": 9.0, "median": 1.0, "deviation": 1.0, "payments": 9.0, "ratio": 9.0, "times": 8.0}
 BELOW_60 = math.nextafter(60.0, 0)
@@ -55,6 +61,8 @@ GOOD = {
     "cases": {"state": ["active", "open", "claimed", "closed"], "user_id": [str(USERS[0])]},
     "verdicts": {"user_id": [str(USERS[0])], "transaction_id": [str(PAYMENT)], "value": ["fraud", "expected"]},
     "users": {},
+    "webhooks": {},
+    "webhook-deliveries": {"endpoint_id": [str(ENDPOINT)], "state": ["waiting", "delivered", "dead"]},
 }
 # More than one at once, and the one that keeps all.
 SEVERAL = [
@@ -102,7 +110,19 @@ def client() -> Client:
         AnomalyFactory(transaction=row, score=score, reasons=[{**REASON, "values": VALUES}], case=None if n else case)
     VerdictFactory(transaction=TransactionFactory(id=PAYMENT, user_id=USERS[0], txn_date=START), author=ada)
     VerdictFactory(value="expected", note="ö", known_at=START)
+    fill_webhooks(ada)
     return reader()
+
+
+def fill_webhooks(owner: Any) -> None:
+    """Endpoints with a delivery each, one of every state, and one that is disabled."""
+    for n, state in enumerate([*WebhookDelivery.State.values, "waiting"]):
+        one = endpoints.create(url=f"https://example.com/{n}", kinds=["case.opened", "case.closed"], owner=owner)
+        if n == len(WebhookDelivery.State.values):
+            WebhookEndpoint.objects.filter(pk=one.pk).update(id=ENDPOINT, enabled=False, disabled_reason="Gone.")
+            one = WebhookEndpoint.objects.get(pk=ENDPOINT)
+        told = {"event_id": UUID(int=n), "kind": "case.opened", "position": n, "give_up_at": START}
+        WebhookDelivery.objects.create(endpoint=one, state=state, status=500 + n, error="5" * n, **told)
 
 
 def declared(viewset: Any, parameters: dict[str, str]) -> Any:

@@ -18,6 +18,8 @@ from jsonschema import Draft202012Validator
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from anomalies.webhooks import endpoints
+from anomalies.webhooks.models import WebhookDelivery
 from anomaly_server import __version__
 from tests.anomaly_server.test_access import API
 from tests.api import BASE, post, reader, writer
@@ -40,6 +42,10 @@ ANSWERS = [
     ("cases_list", "cases/", 200),
     ("cases_retrieve", "cases/{case}/", 200),
     ("verdicts_list", "verdicts/", 200),
+    ("webhooks_list", "webhooks/", 200),
+    ("webhooks_retrieve", "webhooks/{endpoint}/", 200),
+    ("webhook_deliveries_list", "webhook-deliveries/", 200),
+    ("webhook_deliveries_retrieve", "webhook-deliveries/{delivery}/", 200),
     ("transactions_list", "transactions/?limit=0", 400),
     ("users_retrieve", "users/{nobody}/", 404),
 ]
@@ -125,7 +131,12 @@ def test_an_answer_is_what_the_schema_says(schema: dict[str, Any], operation: st
     )
     TransactionFactory(user_id=case.user_id, meta_data={}, txn_date=START)
     VerdictFactory(transaction=anomaly.transaction)
+    endpoint = endpoints.create(url="https://example.com/", kinds=["case.opened"], owner=None)
+    delivery = WebhookDelivery.objects.create(
+        endpoint=endpoint, event_id=uuid4(), kind="case.opened", position=1, give_up_at=START
+    )
     made = {"transaction": anomaly.pk, "user": case.user_id, "case": case.pk, "nobody": uuid4()}
+    made |= {"endpoint": endpoint.pk, "delivery": delivery.pk}
     response = reader().get(BASE + path.format(**made))
     assert response.status_code == status
     validated(schema, operation, response)
@@ -151,6 +162,11 @@ def test_what_is_written_is_answered_as_the_schema_says(schema: dict[str, Any]) 
     validated(schema, "transactions_create", post(client, "transactions/", {**body, "amount": "-1"}))
     verdict = {"transaction_id": created.json()["id"], "value": "legitimate"}
     validated(schema, "verdicts_create", post(client, "verdicts/", verdict))
+    hook = post(client, "webhooks/", {"url": "https://example.com/", "events": ["case.opened"]})
+    validated(schema, "webhooks_create", hook)
+    address = f"webhooks/{hook.json()['id']}/"
+    validated(schema, "webhooks_rotate", post(client, f"{address}rotate/", {}))
+    validated(schema, "webhooks_replay", post(client, f"{address}replay/", {}))
 
 
 @pytest.mark.django_db

@@ -168,11 +168,21 @@ API = {
     "api/v1/cases/": May(ANYBODY, NONE),
     "api/v1/cases/export/": May(ANYBODY, NONE),
     "api/v1/cases/<uuid:id>/": May(ANYBODY, NONE),
+    "api/v1/cases/next/": May(NONE, REVIEWERS),
+    **{f"api/v1/cases/<uuid:id>/{name}/": May(NONE, REVIEWERS) for name in ("claim", "release", "close")},
     "api/v1/verdicts/": May(ANYBODY, REVIEWERS),
     "api/v1/verdicts/export/": May(ANYBODY, NONE),
+    "api/v1/webhooks/": May(OPERATORS, OPERATORS),
+    "api/v1/webhooks/<uuid:id>/": May(OPERATORS, NONE),
+    **{f"api/v1/webhooks/<uuid:id>/{name}/": May(NONE, OPERATORS) for name in ("replay", "rotate", "test")},
+    "api/v1/webhook-deliveries/": May(OPERATORS, NONE),
+    "api/v1/webhook-deliveries/<uuid:id>/": May(OPERATORS, NONE),
+    "api/v1/webhook-deliveries/<uuid:id>/replay/": May(NONE, OPERATORS),
     "api/schema/": May(ANYBODY, NONE),
     "api/docs/": May(ANYBODY, NONE),
 }
+# By which name the world knows what stands behind the id in an address.
+OF_API = {"cases": "case_id", "webhooks": "endpoint_id", "webhook-deliveries": "anomalies/webhookdelivery"}
 NO_ADDRESS = "^api/"
 
 
@@ -326,7 +336,9 @@ def test_a_key_may_do_what_its_owner_may(role: str) -> None:
     by_login.force_login(owner)
     things, wrong = world(owner), []
     for route, may in API.items():
-        path = things.address(route).replace(f"cases/{things.ids['id']}", f"cases/{things.ids['case_id']}")
+        path = things.address(route)
+        for name, one in OF_API.items():
+            path = path.replace(f"{name}/{things.ids['id']}", f"{name}/{things.ids[one]}")
         for method, roles in asked(may):
             found = {is_let(by_key, method, path), is_let(by_login, method, path)}
             wrong += [] if found == {role in roles} else [(route, method, found)]
