@@ -60,6 +60,13 @@ UNTIL_USABLE = """() => new Promise(resolve => {
 })"""
 
 
+# How long the last request took, as the browser measured it.
+ANSWERED = """() => {
+    const asked = performance.getEntriesByType("resource").filter(one => one.name.includes("/judge/")).at(-1);
+    return asked.responseEnd - asked.requestStart;
+}"""
+
+
 def make_cases() -> None:
     from django.contrib.auth.models import User
 
@@ -92,8 +99,8 @@ def server_times() -> tuple[list[float], int]:
     return found[1:], most
 
 
-def key_times(database: str) -> list[float]:
-    """Milliseconds from a verdict's key to the next case, again and again."""
+def key_times(database: str) -> tuple[list[float], list[float]]:
+    """Milliseconds from a verdict's key to the next case, again and again; and the server's part of each."""
     from playwright.sync_api import sync_playwright
 
     from tests.browser import site
@@ -108,14 +115,15 @@ def key_times(database: str) -> list[float]:
         page.goto("/admin/anomalies/case/")
         page.keyboard.press("n")
         page.wait_for_selector(".k-until")
-        found = []
+        found, waited = [], []
         for number in range(VERDICTS + 3):
             page.evaluate(f"void ({UNTIL_USABLE})()")
             page.keyboard.press("fleu"[number % 4])
             found.append(float(page.evaluate("window.usable")))
+            waited.append(float(page.evaluate(ANSWERED)))
         browser.close()
     # The first ones warm up the workers.
-    return found[3:]
+    return found[3:], waited[3:]
 
 
 def say(name: str, found: list[float], bound: float) -> None:
@@ -135,7 +143,10 @@ def main() -> None:
         print(f"{ROWS:,} transactions of {USERS:,} users, {CASES} cases")
         say("page of a case, on the server", times, SERVER_MS)
         print(f"{'queries of it':42} {queries} (at most {QUERIES})")
-        say("verdict's key to the next case", key_times(name), KEY_MS)
+        found, waited = key_times(name)
+        say("verdict's key to the next case", found, KEY_MS)
+        print(f"{'of it the answer to the request':42} median {statistics.median(waited):6.0f} ms")
+        print(f"{'load of the last minute':42} {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -99,6 +99,16 @@ class TestCasePage:
             AnomalyFactory(user_id=case.user_id, case=case, transaction__txn_date=START + number * DAY)
         with django_assert_max_num_queries(12):
             desk.get(page(case))
+
+    def test_an_analysts_page_with_the_offer_to_undo_takes_no_more(self, case, django_assert_max_num_queries):
+        browser, ana = Client(), AnalystFactory()
+        ana.groups.add(Group.objects.get(name="Analyst"))
+        browser.force_login(ana)
+        urgent = CaseFactory(priority=95.0)
+        cases.close(urgent.pk, outcome="unsure", by=ana)
+        with django_assert_max_num_queries(12):
+            text = text_of(browser.get(page(case), {"after": urgent.pk}))
+        assert f'action="{page(urgent, "undo")}"' in text
 
     def test_payments_after_the_case_and_before_it_are_its_neighbours(self, desk, case):
         later = TransactionFactory(user_id=case.user_id, txn_date=START + 3 * DAY, amount="77.77")

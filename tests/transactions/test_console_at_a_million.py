@@ -1,6 +1,7 @@
-"""The dashboard and the users' pages at a million rows: no full scan and no full count of the transactions."""
+"""The console's pages at a million rows: no full scan and no full count of the transactions."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from anomalies.admin.case_page import LATER_SHOWN, PAYMENTS_READ
 from anomalies.figures import MOST_COUNTED
-from anomalies.models import PendingScore
+from anomalies.models import Case, PendingScore
 from benchmarks.primary_query import HEAVY_USER, ORDINARY_USER, SMALL_USER, nodes_of
 from transactions.models import Transaction
 
@@ -26,6 +28,14 @@ PAGES = {
     "ordinary user": reverse("console_user", args=[ORDINARY_USER]),
     "small user": reverse("console_user", args=[SMALL_USER]),
     "unknown user": reverse("console_user", args=["00000000-0000-4000-8000-000000000005"]),
+    **{
+        name: reverse(f"admin:anomalies_{name}_changelist")
+        for name in ("anomaly", "verdict", "auditentry", "alertbudget", "pendingscore", "reference", "modelversion")
+    },
+    "queue": reverse("admin:anomalies_case_changelist"),
+    "queue, all": reverse("admin:anomalies_case_changelist") + "?state=all&level=high&currency=EUR&score_from=50",
+    "queue, one user": reverse("admin:anomalies_case_changelist") + f"?q={HEAVY_USER}",
+    "verdicts of one user": reverse("admin:anomalies_verdict_changelist") + f"?q={HEAVY_USER}",
 }
 # Counting stops at a bound; the timeline reads at most its 2,000 newest rows.
 MOST_READ = 2 * MOST_COUNTED + 10
@@ -65,6 +75,16 @@ def test_a_page_reads_a_bounded_number_of_transactions(admin_client: Client, nam
         full = [node for node in of_transactions(plan) if node["Node Type"] == "Seq Scan"]
         # The list's estimate may count the first rows of the table in the order they lie in, and no further.
         assert all(rows_read([node]) <= MOST_COUNTED + 1 for node in full)
+
+
+@pytest.mark.parametrize("user", [HEAVY_USER, ORDINARY_USER, SMALL_USER])
+@pytest.mark.parametrize("asked", ["", "?days=7&until=2025-06-01"])
+def test_a_case_reads_its_users_latest_transactions_only(admin_client: Client, user: str, asked: str) -> None:
+    at = Transaction.objects.filter(user_id=user).latest("txn_date").txn_date
+    case = Case.objects.create(user_id=user, priority=70.0, since=at - timedelta(days=14), latest_at=at)
+    (plan,) = plans(admin_client, reverse("admin:anomalies_case_change", args=[case.pk]) + asked)
+    assert rows_read(plan) <= PAYMENTS_READ + LATER_SHOWN
+    assert not any(node["Node Type"] == "Seq Scan" for node in of_transactions(plan))
 
 
 def test_the_guard_sees_a_full_scan() -> None:
