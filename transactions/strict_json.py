@@ -40,8 +40,16 @@ def loads(text: bytes | str) -> object:
     beyond what Python reads. It raises nothing else.
     """
     decoded = _decoded(text)
+    value = _told(_DECODER.decode, decoded)
+    if "\\u" in decoded:
+        refuse_escapes(decoded)
+    return value
+
+
+def _told(decode: Callable[..., Any], *given: object) -> Any:
+    """What `decode` returns, with BadJson for whatever it raises."""
     try:
-        value = _DECODER.decode(decoded)
+        return decode(*given)
     except JSONDecodeError as error:
         raise BadJson("not_json", f"This is not JSON: {error.msg} at character {error.pos}.", error.pos) from None
     except RecursionError:
@@ -50,9 +58,25 @@ def loads(text: bytes | str) -> object:
         raise
     except (ValueError, InvalidOperation):
         raise BadJson("number_out_of_range", "A number has too many digits: send it as a string.") from None
-    if "\\u" in decoded:
-        refuse_escapes(decoded)
-    return value
+
+
+def first(text: str, start: int) -> tuple[object, int]:
+    """The JSON value that begins at `start`, and where it ends; what follows is not looked at. Raises as `loads`.
+
+    The text is Unicode that UTF-8 can carry.
+    """
+    value, end = _told(_DECODER.raw_decode, text, start)
+    if text.find("\\u", start, end) >= 0:
+        refuse_escapes(text[start:end])
+    return value, end
+
+
+def end_of(text: str, start: int) -> int | None:
+    """Where the value ends that begins at `start`, whatever else `loads` has against it; None if it never does."""
+    try:
+        return _LENIENT.raw_decode(text, start)[1]
+    except (ValueError, RecursionError):
+        return None
 
 
 def refuse_escapes(text: str) -> None:
@@ -102,3 +126,4 @@ def _constant(name: str) -> Never:
 
 _parse_float: Callable[[str], Any] = Decimal
 _DECODER = JSONDecoder(parse_float=_parse_float, parse_constant=_constant, object_pairs_hook=_object)
+_LENIENT = JSONDecoder(parse_float=str, parse_int=str)

@@ -17,6 +17,7 @@ METHODS = ("get", "post", "put", "patch", "delete", "options")
 # The address of each, and what GET answers somebody unknown. A new address below /api/ must be added.
 API = {
     "api/v1/transactions/": 401,
+    "api/v1/transactions/bulk/": 401,
     "api/v1/transactions/export/": 401,
     "api/v1/transactions/<uuid:id>/": 401,
     "api/v1/transactions/<uuid:id>/explanation/": 401,

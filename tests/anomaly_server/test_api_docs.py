@@ -66,7 +66,7 @@ def test_an_example_answers_what_is_written_above_it(shown: Example) -> None:
 
 def test_there_are_examples_of_reading_and_writing() -> None:
     assert {one.status for one in examples()} == {200, 201, 400}
-    assert len(examples()) == 10
+    assert len(examples()) == 11
 
 
 @pytest.mark.parametrize(("name", "viewset"), LISTS.items())

@@ -157,6 +157,7 @@ ACTIONS = {
 # Whose key may do what, the key itself having every scope.
 API = {
     "api/v1/transactions/": May(ANYBODY, OPERATORS),
+    "api/v1/transactions/bulk/": May(NONE, OPERATORS),
     "api/v1/transactions/export/": May(ANYBODY, NONE),
     "api/v1/transactions/<uuid:id>/": May(ANYBODY, NONE),
     "api/v1/transactions/<uuid:id>/explanation/": May(ANYBODY, NONE),

@@ -1,7 +1,6 @@
 """Idempotency-Key: whatever is sent again has one effect, and gets the answer of the first, byte for byte."""
 
 import json
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -9,7 +8,6 @@ from datetime import timedelta
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
-from socket import socket
 from time import sleep
 from typing import Any
 from uuid import uuid4
@@ -23,9 +21,9 @@ from django.utils import timezone
 from anomalies.api import idempotency
 from anomalies.kept_answers import KeptAnswer
 from anomalies.models import Verdict
-from tests.anomaly_server.programs import started, wait_until
+from tests.anomaly_server.serving import served
 from tests.api import BASE, client_of, faults, post, problem, used_key, writer
-from tests.conftest import login_of, url
+from tests.conftest import login_of
 from tests.factories import AnalystFactory, TransactionFactory
 from transactions import keys, scopes
 from transactions.models import Transaction
@@ -111,9 +109,10 @@ def test_another_body_under_the_key_is_422(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_another_address_under_the_key_is_422(client: Client) -> None:
+@pytest.mark.parametrize("path", ["verdicts/", "transactions/bulk/", "transactions/bulk/?atomic=true"])
+def test_another_address_under_the_key_is_422(client: Client, path: str) -> None:
     send(client, "k")
-    problem(send(client, "k", "verdicts/"), 422)
+    problem(send(client, "k", path), 422)
     assert Transaction.objects.count() == 1
 
 
@@ -251,24 +250,3 @@ def asked(port: int, headers: dict[str, str], content: str) -> tuple[int, bytes]
         server.request("POST", BASE + TRANSACTIONS, content, headers)
         response = server.getresponse()
         return response.status, response.read()
-
-
-@contextmanager
-def served(log: Path) -> Iterator[int]:
-    """The port on which gunicorn serves the tests' database."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    more = {"DATABASE_URL": url(**login_of(connection.get_connection_params())), "PORT": str(port)}
-    command = (sys.executable, "-m", "gunicorn", "-c", "anomaly_server/gunicorn.py", "anomaly_server.wsgi")
-    with started(*command, log=log, **more) as server:
-        wait_until(lambda: is_open(port))
-        yield port
-        # Its workers too, and their connections: the tests' tables are emptied next.
-        server.terminate()
-        server.wait()
-
-
-def is_open(port: int) -> bool:
-    with socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -19,6 +19,7 @@ from anomalies.api.paging import KeysetPagination
 from anomalies.api.problems import Conflict, Error, Refused, pointer
 from anomalies.findings import Scored, Unscored
 from transactions import counting, intake, rows, scorer
+from transactions.api.bulk import BulkCreate
 from transactions.api.listings import TRANSACTIONS
 from transactions.api.serializers import (
     ExplanationSerializer,
@@ -43,7 +44,7 @@ STATUS_OF = {Outcome.CREATED: HTTPStatus.CREATED, Outcome.DUPLICATE: HTTPStatus.
     ),
     retrieve=extend_schema(operation_id="transactions_retrieve", summary="Show a transaction", tags=["transactions"]),
 )
-class TransactionViewSet(exporting.Exports, StrictViewSet):
+class TransactionViewSet(exporting.Exports, BulkCreate, StrictViewSet):
     """Transactions, stored once and never changed."""
 
     queryset = Transaction.objects.all()

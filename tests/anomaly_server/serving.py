@@ -1,0 +1,33 @@
+"""gunicorn, as it serves people, on the database of the tests: for a test that really commits."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+
+from django.db import connection
+
+from tests.anomaly_server.programs import started, wait_until
+from tests.conftest import login_of, url
+
+
+@contextmanager
+def served(log: Path) -> Iterator[int]:
+    """The port on which gunicorn serves the tests' database."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    more = {"DATABASE_URL": url(**login_of(connection.get_connection_params())), "PORT": str(port)}
+    command = (sys.executable, "-m", "gunicorn", "-c", "anomaly_server/gunicorn.py", "anomaly_server.wsgi")
+    with started(*command, log=log, **more) as server:
+        wait_until(lambda: is_open(port))
+        yield port
+        # Its workers too, and their connections: the tests' tables are emptied next.
+        server.terminate()
+        server.wait()
+
+
+def is_open(port: int) -> bool:
+    with socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
