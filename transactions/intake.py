@@ -7,10 +7,10 @@ user is marked, and the answer says why there is no score yet.
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -49,6 +49,8 @@ class Taken(NamedTuple):
     outcome: Outcome
     fields: tuple[str, ...]
     scored: Scored | Unscored | None
+    # The row's columns where they are known already, as `store.write_and_mark` gives them.
+    stored: tuple[Any, ...] | None = None
 
 
 def take(rows: Sequence[Row], *, score: bool = True) -> list[Taken]:
@@ -68,9 +70,9 @@ def take(rows: Sequence[Row], *, score: bool = True) -> list[Taken]:
 
 
 def _take_one(row: Row) -> Taken:
+    if not settings.LIVE_SCORING:
+        return _stored(row)
     with transaction.atomic():
-        if not settings.LIVE_SCORING:
-            return _stored(row)
         # A new row is nearly always scored next: what keeps the scoring apart goes along.
         written, is_late = store.write_in_turn(row, then=BEGIN_APART, unless_new=END_APART)
         if written.outcome is Outcome.CONFLICT:
@@ -85,13 +87,17 @@ def _take_one(row: Row) -> Taken:
 
 
 def _stored(row: Row) -> Taken:
-    """The row stored; its score waits."""
-    written, is_late = store.write_in_turn(row)
-    if written.outcome is Outcome.CONFLICT:
-        return Taken(row, written.outcome, written.fields, None)
-    if is_late or written.outcome is Outcome.CREATED:
-        pending.mark({row.user_id: row.txn_date})
-    return Taken(row, written.outcome, written.fields, LATER)
+    """The row stored; its score waits. Nobody scores it now, so it need not wait for the user's other rows."""
+    # One statement needs no transaction; within another's, its failure is undone alone.
+    with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        stored = store.write_and_mark(row)
+    if stored is not None:
+        return Taken(row, Outcome.CREATED, (), LATER, stored)
+    with transaction.atomic():
+        (written,) = store.write([row])
+        if written.outcome is Outcome.CREATED:  # The one that was there has just gone.
+            pending.mark({row.user_id: row.txn_date})
+    return Taken(row, written.outcome, written.fields, None if written.outcome is Outcome.CONFLICT else LATER)
 
 
 def _scored(row: Row, *, is_new: bool, begun: bool) -> Scored | Unscored:

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
 
+from anomalies.prepared import fetch
 from transactions.rows import FIELDS, BadRow, Problem, Row
 
 # Each constraint with the field it guards and what to tell whoever sent the row.
@@ -37,6 +38,7 @@ STAGE = (SQL / "stage.sql").read_text()
 INSERT_STAGED = (SQL / "insert_staged.sql").read_text()
 COMPARE_STAGED = (SQL / "compare_staged.sql").read_text()
 INSERT_ONE = (SQL / "insert_one.sql").read_text()
+INSERT_AND_MARK = (SQL / "insert_and_mark.sql").read_text()
 INSERT_IN_TURN = (SQL / "insert_in_turn.sql").read_text()
 COMPARE_ONE = (SQL / "compare_one.sql").read_text()
 COPY = "COPY staged_transactions FROM STDIN"
@@ -113,6 +115,16 @@ def write_in_turn(row: Row, *, then: str = "", unless_new: str = "") -> tuple[Wr
         if unless_new:
             cursor.execute(unless_new)
         return _write_one(row), False
+
+
+def write_and_mark(row: Row) -> tuple[Any, ...] | None:
+    """Store one row and mark its user as waiting to be scored. One round trip, also without a database transaction.
+
+    Returns the row's columns as `insert_and_mark.sql` names them, None if its id was there: then nothing was done.
+    Raises RefusedByDatabase; after that, the caller's database transaction is broken.
+    """
+    with _constraints_told([row]):
+        return next(iter(fetch(INSERT_AND_MARK, _values(row))), None)
 
 
 def _values(row: Row) -> dict[str, Any]:

@@ -79,14 +79,16 @@ class TransactionViewSet(exporting.Exports, BulkCreate, StrictViewSet):
     )
     def create(self, request: Request) -> Response:
         try:
-            row, outcome, scored = _taken(json_object(request))
+            taken, scored = _taken(json_object(request))
         except Refused as refusal:
             counting.count("conflict" if isinstance(refusal, Conflict) else "rejected")
             raise
-        counting.count(outcome)
-        body = {**self.row(self.listing, row.id), **explained(scored, row.currency)}
+        counting.count(taken.outcome)
+        row = taken.row
+        (shown,) = self.listing.presented([taken.stored]) if taken.stored else (self.row(self.listing, row.id),)
         location = request.build_absolute_uri(reverse("transaction", args=[row.id]))
-        return Response(body, status=STATUS_OF[outcome], headers={"Location": location})
+        body = {**shown, **explained(scored, row.currency)}
+        return Response(body, status=STATUS_OF[taken.outcome], headers={"Location": location})
 
     @extend_schema(
         operation_id="transactions_explanation",
@@ -103,7 +105,7 @@ class TransactionViewSet(exporting.Exports, BulkCreate, StrictViewSet):
         return Response({"transaction_id": id, **explained(scored, stored["currency"]), "features": features})
 
 
-def _taken(body: dict[str, Any]) -> tuple[rows.Row, Outcome, Scored | Unscored]:
+def _taken(body: dict[str, Any]) -> tuple[intake.Taken, Scored | Unscored]:
     """The body on its way through intake. Raises Refused for a bad row, Conflict for a contradicting one."""
     try:
         row = rows.check(body, now=timezone.now())
@@ -117,4 +119,4 @@ def _taken(body: dict[str, Any]) -> tuple[rows.Row, Outcome, Scored | Unscored]:
             "Another transaction is stored under this id.",
             [Error(pointer(field), "conflict", detail) for field in taken.fields],
         )
-    return taken.row, taken.outcome, taken.scored
+    return taken, taken.scored
