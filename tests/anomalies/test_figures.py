@@ -151,6 +151,14 @@ def test_precision_is_that_of_the_latest_verdicts_on_anomalies(moment, chance):
     }
 
 
+def test_precision_looks_at_the_newest_verdicts_only(moment, monkeypatch):
+    monkeypatch.setattr(figures, "PRECISION_OF", 3)
+    for hours, value in enumerate(("fraud", "legitimate", "legitimate", "fraud", "fraud")):
+        VerdictFactory(transaction=AnomalyFactory().transaction, value=value, known_at=moment - (hours + 1) * HOUR)
+    overall = figures.precision(moment).overall
+    assert (overall.judged, overall.frauds) == (3, 1)
+
+
 def test_without_verdicts_precision_is_unknown(moment):
     found = figures.precision(moment)
     assert (found.overall.share, found.overall.low, found.overall.high) == (None, 0.0, 1.0)
