@@ -1,11 +1,16 @@
-"""python -m tests.browser.screenshots FOLDER: pictures of the console for the documents, from demo data."""
+"""python -m tests.browser.screenshots FOLDER [WIDTH …]: pictures of the console for the documents, from demo data.
+
+1440 pixels wide; of other widths, with the width in their names, to be looked at.
+"""
 
 import os
 import sys
+from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import django
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.browser import site
 from tests.browser.seed import PASSWORD
@@ -15,11 +20,11 @@ PAGES = {
     "cases": "/admin/anomalies/case/",
     "transactions": "/admin/transactions/transaction/",
 }
-THEMES = ("light", "dark")
-SIZE = {"width": 1440, "height": 900}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WIDTH = 1440
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, widths: list[int]) -> None:
     path = site.chromium()
     if path is None:
         sys.exit("error: no Chromium on this machine: install Debian's package chromium.")
@@ -29,22 +34,30 @@ def main(folder: Path) -> None:
         site.run(name, "-m", "tests.browser.seed", "people")
         with site.served(name) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=site.CHROMIUM_ARGUMENTS)
-            for theme in THEMES:
-                context = browser.new_context(base_url=address, viewport=SIZE, color_scheme=theme)
-                take_all(context.new_page(), folder, theme)
+            page = browser.new_page(base_url=address, viewport=size(WIDTH))
+            log_in(page)
+            work_a_little(page)
+            case = telling_case(page)
+            pages = {**PAGES, "case": case, "user": user_of(page, case)}
+            known = page.context.storage_state()
+            for theme, width in product(THEMES, widths):
+                context = browser.new_context(
+                    base_url=address, viewport=size(width), color_scheme=theme, storage_state=known
+                )
+                take_all(context.new_page(), pages, folder, theme if width == WIDTH else f"{theme}-{width}")
                 context.close()
             browser.close()
 
 
-def take_all(page: Page, folder: Path, theme: str) -> None:
-    log_in(page)
-    if theme == THEMES[0]:
-        work_a_little(page)
-    case = telling_case(page)
-    for name, path in {**PAGES, "case": case, "user": user_of(page, case)}.items():
+def size(width: int) -> ViewportSize:
+    return {"width": width, "height": width * 5 // 8}
+
+
+def take_all(page: Page, pages: dict[str, str], folder: Path, ending: str) -> None:
+    for name, path in pages.items():
         page.goto(path)
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=folder / f"{name}-{theme}.png")
+        page.screenshot(path=folder / f"{name}-{ending}.png")
 
 
 def log_in(page: Page) -> None:
@@ -56,20 +69,21 @@ def log_in(page: Page) -> None:
 
 
 def work_a_little(page: Page) -> None:
-    """A few verdicts and a claim, so that no picture shows a server on which nobody ever worked."""
+    """A few verdicts, and the case after them: no picture shows a server on which nobody ever worked."""
     verdicts = {
         "Fraud": "Card was stolen, says the holder.",
         "Expected": "Pays a year's rent in November.",
         "Legitimate": "",
         "Unsure": "Holder does not answer.",
     }
-    addresses = case_addresses(page)
-    for place, (verdict, note) in enumerate(verdicts.items(), start=2):
-        page.goto(addresses[place])
+    page.goto(PAGES["cases"])
+    page.get_by_role("button", name="Next case").click()
+    page.wait_for_url("**/change/")
+    for verdict, note in verdicts.items():
+        before = page.url
         page.fill(".c-verdict textarea", note)
         page.locator(".c-verdict").get_by_role("button", name=verdict).click()
-    page.goto(addresses[1])
-    page.get_by_role("button", name="Claim").click()
+        page.wait_for_function("before => location.href !== before", arg=before)
 
 
 def telling_case(page: Page) -> str:
@@ -95,4 +109,4 @@ def case_addresses(page: Page) -> list[str]:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), [int(width) for width in sys.argv[2:]] or [WIDTH])
