@@ -53,7 +53,7 @@ coverage: dev
 
 # More kills than make test does; FAULT_KILLS and FAULT_SEED of the environment say how many and when.
 faults: dev
-	FAULT_KILLS=$${FAULT_KILLS:-500} $(PY) -m pytest tests/faults
+	FAULT_KILLS=$${FAULT_KILLS:-500} SLOW_CLIENTS=$${SLOW_CLIENTS:-64} $(PY) -m pytest tests/faults
 
 # make test replays 1,500; REPLAY_TAKEN of the environment says how many, REPLAY_POSTED how many more through the API.
 replay: dev

@@ -26,12 +26,14 @@ class EventsOnly(Logger):  # type: ignore[misc]
 
 bind = f"{settings.HOST}:{settings.PORT}"
 workers = settings.WEB_CONCURRENCY
-# Threads, not one process a connection: forty slow clients would stop a server of sync workers.
-worker_class = "gthread"
+# Threads that answer whole requests, and one that gathers them: slow clients stop nobody.
+worker_class = "anomaly_server.web_worker.WebWorker"
 threads = settings.WEB_THREADS
 # The workers share the memory of what is imported before they part, and a broken import ends the start at once.
 preload_app = True
 timeout = 60
+# Longer than most clients pause between two requests; a connection that waits costs no thread.
+keepalive = 15
 graceful_timeout = 30
 # The heartbeat file of each worker: on a disk, a slow write would look like a hung worker.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108

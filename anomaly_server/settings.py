@@ -112,6 +112,8 @@ WEB_CONCURRENCY = number("WEB_CONCURRENCY", default=2, low=1, high=256)
 WEB_THREADS = number("WEB_THREADS", default=4, low=1, high=256)
 # No statement of a request takes longer; commands and the worker take as long as they need.
 WEB_STATEMENT_TIMEOUT_S = number("WEB_STATEMENT_TIMEOUT_S", default=30, low=1, high=3600)
+# Connections that may listen to the live stream at a time, in each process.
+STREAM_LISTENERS = number("STREAM_LISTENERS", default=500, low=0, high=100_000)
 # Whoever sends it as a bearer token may read /metrics. Empty: who asks from this machine, not through a proxy.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 # Show /api/schema/ and /api/docs/ to people who are not logged in.

@@ -147,6 +147,13 @@ def _is_secret_of(text: str, found: tuple[Any, ...]) -> bool:
     return compare_digest(found[HASH_AT], f"sha512$${sha512(text.encode()).hexdigest()}")
 
 
+def usable(prefixes: Iterable[str], scope: str) -> set[str]:
+    """Those of the keys that may still be used for this. One query."""
+    valid = Q(revoked=False) & (Q(expiry_date=None) | Q(expiry_date__gt=timezone.now()))
+    found = ApiKey.objects.filter(valid, prefix__in=list(prefixes), owner__is_active=True)
+    return {prefix for prefix, scopes in found.values_list("prefix", "scopes") if scope in scopes}
+
+
 def note_use(key: ApiKey) -> None:
     """Write down that the key is being used, if that was not done within the last minute.
 

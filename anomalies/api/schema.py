@@ -43,6 +43,7 @@ ANSWERS = {
     "405": "This address does not take this method.",
     "406": "The answer would be JSON, and the request does not accept it.",
     "409": "It contradicts what is stored, which stays as it was; or the first request with this key is still at work.",
+    "410": "Events after that id have been removed.",
     "411": "The body has no Content-Length.",
     "413": "The body is too large.",
     "415": "The body is of a type that is not taken here, or compressed.",

@@ -43,6 +43,7 @@ API = {
     "api/v1/webhook-deliveries/": 401,
     "api/v1/webhook-deliveries/<uuid:id>/": 401,
     "api/v1/webhook-deliveries/<uuid:id>/replay/": 401,
+    "api/v1/stream/": 401,
     "api/schema/": 401,
     "api/docs/": 302,
     "^api/": 401,

@@ -55,7 +55,7 @@ def test_an_example_answers_what_is_written_above_it(shown: Example) -> None:
     TransactionFactory(id=TRANSACTION)
     client: Client = writer()
     if shown.body is None:
-        response = client.get(shown.address)
+        response = client.get(shown.address, headers={"X-Request-ID": "report-4711"})
     else:
         response = client.post(shown.address, shown.body, content_type="application/json")
     assert response.status_code == shown.status
@@ -66,7 +66,7 @@ def test_an_example_answers_what_is_written_above_it(shown: Example) -> None:
 
 def test_there_are_examples_of_reading_and_writing() -> None:
     assert {one.status for one in examples()} == {200, 201, 400}
-    assert len(examples()) == 11
+    assert len(examples()) == 12
 
 
 @pytest.mark.parametrize(("name", "viewset"), LISTS.items())

@@ -42,4 +42,5 @@ read = runpy.run_path("anomaly_server/gunicorn.py")
 print(read["bind"], read["workers"], read["threads"], read["worker_class"], read["control_socket_disable"])
 """
     more = {"HOST": "127.0.0.2", "PORT": "8765", "WEB_CONCURRENCY": "3", "WEB_THREADS": "5"}
-    assert run(sys.executable, "-c", show, **more).stdout == "127.0.0.2:8765 3 5 gthread True\n"
+    worker = "anomaly_server.web_worker.WebWorker"
+    assert run(sys.executable, "-c", show, **more).stdout == f"127.0.0.2:8765 3 5 {worker} True\n"

@@ -179,6 +179,7 @@ API = {
     "api/v1/webhook-deliveries/": May(OPERATORS, NONE),
     "api/v1/webhook-deliveries/<uuid:id>/": May(OPERATORS, NONE),
     "api/v1/webhook-deliveries/<uuid:id>/replay/": May(NONE, OPERATORS),
+    "api/v1/stream/": May(ANYBODY, NONE),
     "api/schema/": May(ANYBODY, NONE),
     "api/docs/": May(ANYBODY, NONE),
 }

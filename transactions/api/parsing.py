@@ -2,6 +2,7 @@
 
 from typing import IO, Any
 
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from anomalies.api.problems import Error, Refused, TooLarge
@@ -14,7 +15,10 @@ BODY_BYTES = 64 * 1024
 class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
-    def parse(self, stream: IO[Any], *_: object) -> Any:
+    def parse(self, stream: IO[Any], _media_type: object = None, context: Any = None) -> Any:
+        packed = context["request"].META.get("HTTP_CONTENT_ENCODING", "identity") if context else "identity"
+        if packed.lower() != "identity":
+            raise UnsupportedMediaType(packed, "Send the body as it is, without Content-Encoding.")
         body = stream.read(BODY_BYTES + 1)
         if len(body) > BODY_BYTES:
             raise TooLarge(f"The body is larger than {BODY_BYTES // 1024} KiB.")
