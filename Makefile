@@ -1,7 +1,7 @@
 # Needs make, a POSIX shell and Python 3.11 or newer; everything else is installed into .venv.
 .POSIX:
 .SUFFIXES:
-.PHONY: help run stop test check coverage faults replay screenshots lock clean runtime dev bench
+.PHONY: help run stop test check coverage faults replay schemathesis walks screenshots lock clean runtime dev bench
 
 PY = .venv/bin/python
 MANAGE = $(PY) manage.py
@@ -21,6 +21,8 @@ help:
 	@echo 'make coverage     the tests, with the lines they miss'
 	@echo 'make faults       the long crash tests'
 	@echo 'make replay       100,000 rows live, shuffled and in batch: the same scores'
+	@echo 'make schemathesis 5,000 requests and more, of every operation: no 5xx, no breach of the schema'
+	@echo 'make walks        1,000 walks through the pages of lists while rows come in: none lost, none twice'
 	@echo 'make screenshots  make the pictures in docs/screenshots again, with Chromium'
 	@echo 'make bench        install what the scripts in benchmarks/ compare us with'
 	@echo 'make lock         resolve requirements*.in into the hashed requirements*.txt; LOCK=--upgrade for newer ones'
@@ -58,6 +60,14 @@ faults: dev
 # make test replays 1,500; REPLAY_TAKEN of the environment says how many, REPLAY_POSTED how many more through the API.
 replay: dev
 	REPLAY_TAKEN=$${REPLAY_TAKEN:-100000} $(PY) -m pytest tests/transactions/test_live_equals_batch.py
+
+# make test makes 250 requests; CONTRACT_CASES of the environment says how many.
+schemathesis: dev
+	CONTRACT_CASES=$${CONTRACT_CASES:-5000} $(PY) -m pytest tests/contract/test_conformance.py
+
+# make test makes 20 walks; PAGE_WALKS of the environment says how many.
+walks: dev
+	PAGE_WALKS=$${PAGE_WALKS:-1000} $(PY) -m pytest tests/transactions/test_api_walks.py
 
 screenshots: dev
 	$(PY) -m tests.browser.screenshots docs/screenshots

@@ -48,6 +48,8 @@ SCHEMA: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "anomalies.api.schema.add_problems",
+        "anomalies.api.sparse.add_sparse_rows",
+        "anomalies.api.examples.add_examples",
     ],
     "ENUM_NAME_OVERRIDES": {
         "LevelEnum": "anomalies.api.serializers.LEVELS",

@@ -17,7 +17,7 @@ from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from anomalies.api import idempotency
+from anomalies.api import deprecation, idempotency
 from anomalies.api.exporting import parameters_of
 from anomalies.api.guarded import GuardedList, guard_of
 from anomalies.api.listing import Listing
@@ -38,6 +38,8 @@ class PrivateView(APIView):
         response.headers.setdefault("Cache-Control", "private, no-cache")
         # Set by whoever counted the request.
         for name, value in getattr(request, "rate_limit", {}).items():
+            response.headers[name] = value
+        for name, value in deprecation.headers(self):
             response.headers[name] = value
         return response
 

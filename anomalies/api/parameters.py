@@ -94,7 +94,8 @@ class AmountField(PatternField):
 
 
 class ScoreField(PatternField):
-    pattern = AmountField.pattern
+    # As programs write floats: with all their digits, and tiny ones with an exponent.
+    pattern = re.compile(r"\d{1,20}(\.\d{1,330})?([eE]-\d{1,3})?", re.ASCII)
     sentence = "must be a number from 0 to 100"
     schema = {"type": "number", "minimum": 0, "maximum": 100}
 
@@ -120,7 +121,7 @@ class StatusField(PatternField):
 class TextField(PatternField):
     pattern = re.compile(rf"[^\0]{{1,{LONGEST_TEXT}}}")
     sentence = f"must be a text of 1 to {LONGEST_TEXT} characters"
-    schema = {"type": "string"}
+    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": r"^[^\u0000]*$"}
 
 
 class EarliestField(StrictField):

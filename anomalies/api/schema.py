@@ -67,8 +67,7 @@ IDEMPOTENCY_KEY = {
     ),
     "schema": {
         "type": "string",
-        "minLength": 1,
-        "maxLength": 600,
+        "pattern": r'^([!#-~]([ -~]{0,253}[!-~])?|"([ !#-\[\]-~]|\\["\\]){1,255}")$',
         "examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"],
     },
 }
@@ -79,10 +78,23 @@ IDEMPOTENT_REPLAYED = {
 
 
 class Schema(AutoSchema):
-    """Names the envelopes."""
+    """Names the envelopes, and says what is deprecated."""
 
     def get_paginated_name(self, serializer_name: str) -> str:
         return f"{serializer_name}Page"
+
+    def is_deprecated(self) -> bool:
+        view: Any = self.view
+        return view.action in getattr(view, "deprecations", {})
+
+    def _get_parameters(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = super()._get_parameters()
+        view: Any = self.view
+        declared = getattr(view, "deprecations", {})
+        old = [one for one in found if f"{view.action}?{one['name']}" in declared]
+        for parameter in old:
+            parameter["deprecated"] = True
+        return found
 
 
 def add_problems(result: dict[str, Any], **_: object) -> dict[str, Any]:

@@ -156,6 +156,16 @@ class InstantField(serializers.DateTimeField):
             raise serializers.ValidationError(f"This {fault}.", code="not_a_time") from None
 
 
+class TextField(serializers.CharField):
+    """A text; DRF would take a number for one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        text: str = super().to_internal_value(data)
+        return text
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that it does not know; DRF would ignore them."""
 
@@ -172,6 +182,6 @@ class NewVerdictSerializer(StrictSerializer):
 
     transaction_id = serializers.UUIDField()
     value = serializers.ChoiceField(Verdict.Value.choices)
-    note = serializers.CharField(required=False, allow_blank=True, max_length=NOTE_CHARACTERS)
-    source = serializers.CharField(required=False, max_length=SOURCE_CHARACTERS)  # type: ignore[assignment]
+    note = TextField(required=False, allow_blank=True, max_length=NOTE_CHARACTERS)
+    source = TextField(required=False, max_length=SOURCE_CHARACTERS)  # type: ignore[assignment]
     known_at = InstantField(required=False)
