@@ -163,7 +163,7 @@ def _wait_for(program: subprocess.Popen[bytes], port: int) -> None:
             return
 
 
-def _seconds_of(processes: list[psutil.Process]) -> float:
+def processor_seconds(processes: list[psutil.Process]) -> float:
     """The processor time that they have taken."""
     found = 0.0
     for process in processes:
@@ -199,10 +199,10 @@ def send(port: int, work: list[bytes]) -> dict[str, Any]:
 def turn(main: psutil.Process, port: int, work: list[bytes]) -> Turn:
     """Let the server work; only its own processes and PostgreSQL's are counted."""
     processes, backends = [main, *main.children(recursive=True)], _backends()
-    before = _seconds_of(processes), _seconds_of(backends)
+    before = processor_seconds(processes), processor_seconds(backends)
     told = send(port, work)
     answers = len(told["latencies"])
-    after = _seconds_of(processes), _seconds_of(backends)
+    after = processor_seconds(processes), processor_seconds(backends)
     server_ms, database_ms = (1000 * (end - start) / answers for start, end in zip(before, after, strict=True))
     return Turn(answers / told["seconds"], server_ms, database_ms)
 

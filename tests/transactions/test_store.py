@@ -185,7 +185,7 @@ def test_one_row_takes_one_statement_and_a_known_one_two(django_assert_num_queri
 
 @pytest.mark.django_db
 def test_many_rows_take_as_many_statements_as_few(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
-    # Savepoint, INSERT, release. If not all are new: back, savepoint, staging table, COPY, INSERT, comparison, release.
+    # Savepoint, COPY, release. If not all are new: back, savepoint, staging table, COPY, INSERT, comparison, release.
     rows = RowFactory.build_batch(500)
     with django_assert_num_queries(3):
         write(rows)
