@@ -1,7 +1,7 @@
 # Needs make, a POSIX shell and Python 3.11 or newer; everything else is installed into .venv.
 .POSIX:
 .SUFFIXES:
-.PHONY: help run stop test check coverage faults replay schemathesis walks screenshots lock clean runtime dev bench
+.PHONY: help run stop test check coverage faults replay schemathesis walks schema screenshots lock clean runtime dev bench
 
 PY = .venv/bin/python
 MANAGE = $(PY) manage.py
@@ -23,6 +23,7 @@ help:
 	@echo 'make replay       100,000 rows live, shuffled and in batch: the same scores'
 	@echo 'make schemathesis 5,000 requests and more, of every operation: no 5xx, no breach of the schema'
 	@echo 'make walks        1,000 walks through the pages of lists while rows come in: none lost, none twice'
+	@echo 'make schema       write docs/openapi-1.json, the released schema of the API, anew'
 	@echo 'make screenshots  make the pictures in docs/screenshots again, with Chromium'
 	@echo 'make bench        install what the scripts in benchmarks/ compare us with'
 	@echo 'make lock         resolve requirements*.in into the hashed requirements*.txt; LOCK=--upgrade for newer ones'
@@ -68,6 +69,10 @@ schemathesis: dev
 # make test makes 20 walks; PAGE_WALKS of the environment says how many.
 walks: dev
 	PAGE_WALKS=$${PAGE_WALKS:-1000} $(PY) -m pytest tests/transactions/test_api_walks.py
+
+# Version 1 as it is released: docs/compatibility.md says when to write it anew.
+schema: dev
+	$(THROWAWAY) $(MANAGE) spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi-1.json
 
 screenshots: dev
 	$(PY) -m tests.browser.screenshots docs/screenshots

@@ -57,6 +57,7 @@ PROBLEMS: dict[str, tuple[str, str, tuple[Error, ...]]] = {
         "Another transaction is stored under this id.",
         (Error("/amount", "conflict", "The stored transaction has another value; it stays as it is."),),
     ),
+    "410": ("gone", "What came after this event is not kept any more.", ()),
     "411": ("length_required", "Send the body with a Content-Length.", ()),
     "413": ("too_large", "The body is larger than 64 KiB.", ()),
     "415": ("unsupported_media_type", 'Unsupported media type "text/plain" in request.', ()),
@@ -70,12 +71,18 @@ PROBLEMS: dict[str, tuple[str, str, tuple[Error, ...]]] = {
 def add_examples(result: dict[str, Any], **_: object) -> dict[str, Any]:
     """An example beside every schema of a body."""
     schemas = result["components"]["schemas"]
-    for operations in result["paths"].values():
-        for operation in operations.values():
-            _add(operation.get("requestBody", {}), schemas, "")
-            for status, response in operation["responses"].items():
-                _add(response, schemas, status)
+    told = {status for operation in _operations(result) for status in operation["responses"] if status >= "400"}
+    problems = {f"Problem{status}": {"value": problem(status)} for status in sorted(told)}
+    result["components"].setdefault("examples", {}).update(problems)
+    for operation in _operations(result):
+        _add(operation.get("requestBody", {}), schemas, "")
+        for status, response in operation["responses"].items():
+            _add(response, schemas, status)
     return result
+
+
+def _operations(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [operation for operations in result["paths"].values() for operation in operations.values()]
 
 
 def _add(body: dict[str, Any], schemas: dict[str, Any], status: str) -> None:
@@ -83,7 +90,8 @@ def _add(body: dict[str, Any], schemas: dict[str, Any], status: str) -> None:
         if "example" in content or "examples" in content:
             continue
         if status >= "400":
-            content["example"] = problem(status)
+            # Once for all operations: the schema would be twice as long.
+            content["examples"] = {"problem": {"$ref": f"#/components/examples/Problem{status}"}}
         elif kind.endswith("json"):
             content["example"] = example(content.get("schema", {}), schemas)
         # Other texts (streams, exports) are shown where they are described.

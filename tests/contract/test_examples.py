@@ -40,8 +40,14 @@ def shown(whole: dict[str, Any]) -> list[Example]:
     return found
 
 
-def values(content: dict[str, Any]) -> list[Any]:
-    return [content["example"]] if "example" in content else [one["value"] for one in content["examples"].values()]
+def values(content: dict[str, Any], whole: dict[str, Any]) -> list[Any]:
+    if "example" in content:
+        return [content["example"]]
+    shared = whole["components"]["examples"]
+    return [
+        shared[one["$ref"].rpartition("/")[2]]["value"] if "$ref" in one else one["value"]
+        for one in content["examples"].values()
+    ]
 
 
 def test_every_json_of_every_operation_has_an_example_that_its_schema_takes() -> None:
@@ -55,7 +61,7 @@ def test_every_json_of_every_operation_has_an_example_that_its_schema_takes() ->
             continue
         rules = {**one.content["schema"], "components": whole["components"]}
         validator = Draft202012Validator(rules, format_checker=Draft202012Validator.FORMAT_CHECKER)
-        for value in values(one.content):
+        for value in values(one.content, whole):
             wrong += [f"{one.operation} {one.of}: {fault.message}" for fault in validator.iter_errors(value)]
     assert not wrong, "\n".join([*wrong, "Give the field a word in anomalies/api/examples.py, or a declared example."])
 
@@ -71,7 +77,8 @@ def test_the_examples_of_requests_are_understood_by_the_server() -> None:
     """What they speak of is there: the transaction of the first one, and a case."""
     client = writer()
     CaseFactory(id=examples.CASE)
-    requests = [one for one in shown(schema()) if one.of == "request" and one.kind == "application/json"]
+    whole = schema()
+    requests = [one for one in shown(whole) if one.of == "request" and one.kind == "application/json"]
     requests.sort(key=lambda one: one.operation != "transactions_create")
     assert requests[0].operation == "transactions_create"
     for one in requests:
@@ -79,6 +86,6 @@ def test_the_examples_of_requests_are_understood_by_the_server() -> None:
             continue
         known = examples.CASE if "/cases/" in one.path else examples.TRANSACTION
         path = one.path.removeprefix(BASE).replace("{id}", known)
-        for value in values(one.content):
+        for value in values(one.content, whole):
             response = post(client, path, value)
             assert response.status_code < 300, (one.operation, response.content)
