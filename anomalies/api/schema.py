@@ -125,6 +125,8 @@ def add_problems(result: dict[str, Any], **_: object) -> dict[str, Any]:
                 response["description"] = response["description"] or "As asked."
             if writes:
                 _add_idempotency(operation)
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True  # An empty one is refused.
     return result
 
 

@@ -107,7 +107,7 @@ class ChangedWebhookSerializer(StrictSerializer):
 
     url = serializers.CharField(required=False, max_length=URL_CHARACTERS, help_text="https, at a public address.")
     events = serializers.ListField(
-        child=serializers.ChoiceField(KINDS), required=False, allow_empty=False, source="kinds"
+        child=serializers.ChoiceField(KINDS), required=False, allow_empty=False, min_length=1, source="kinds"
     )
     description = serializers.CharField(required=False, allow_blank=True, max_length=200)
     enabled = FlagField(required=False, help_text="What happens while it is disabled is not sent later.")
@@ -117,7 +117,9 @@ class NewWebhookSerializer(ChangedWebhookSerializer):
     """An endpoint as it is sent in."""
 
     url = serializers.CharField(max_length=URL_CHARACTERS, help_text="https, at a public address.")
-    events = serializers.ListField(child=serializers.ChoiceField(KINDS), allow_empty=False, source="kinds")
+    events = serializers.ListField(
+        child=serializers.ChoiceField(KINDS), allow_empty=False, min_length=1, source="kinds"
+    )
 
 
 class WebhookAnswerSerializer(serializers.Serializer[Any]):

@@ -22,6 +22,8 @@ CASES = int(os.environ.get("CONTRACT_CASES", "250"))
 # Fewer for a quick look, without the phase that tries the edges of every value, which alone makes about a thousand.
 QUICK = ("--phases=examples,fuzzing", "--max-examples=16")
 ALL = ("--phases=examples,coverage,fuzzing,stateful",)
+# It answers for as long as somebody listens; its own tests end it.
+ENDLESS = ("--exclude-operation-id=stream_listen",)
 # Beyond the edges' cases, so many for each operation make 5,000 altogether of 20 operations.
 EXAMPLES_OF_1000 = 50
 
@@ -37,7 +39,15 @@ def tried(served: Served, address: str, *options: str) -> tuple[int, int, str]:
         "--url",
         address,
     ]
-    command += ["--header", f"Authorization: Bearer {served.key}", "--seed=7", "--no-shrink", "--no-color", *options]
+    command += [
+        "--header",
+        f"Authorization: Bearer {served.key}",
+        "--seed=7",
+        "--no-shrink",
+        *ENDLESS,
+        "--no-color",
+        *options,
+    ]
     hooks = {"SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "CONTRACT_IDS": json.dumps(served.ids)}
     # It leaves a cache where it is started.
     with TemporaryDirectory() as folder:
