@@ -95,7 +95,7 @@ def test_what_is_no_key_is_refused(client: Client, key: str) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("key", ["a", "~", "x" * 255, '"' + "x" * 255 + '"', "a b", str(uuid4())])
+@pytest.mark.parametrize("key", ["a", "~", "x" * 255, '"' + "x" * 255 + '"', "a b", "6f4b0b8a-657e-4c25-aeb8-e80769899b79"])
 def test_what_is_a_key_is_taken(client: Client, key: str) -> None:
     assert send(client, key).status_code == 201
 
