@@ -10,7 +10,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 from time import sleep
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -95,7 +94,7 @@ def test_what_is_no_key_is_refused(client: Client, key: str) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("key", ["a", "~", "x" * 255, '"' + "x" * 255 + '"', "a b", "6f4b0b8a-657e-4c25-aeb8-e80769899b79"])
+@pytest.mark.parametrize("key", ["a", "~", "x" * 255, '"' + "x" * 255 + '"', "a b", "6f4b0b8a-657e-4c25"])
 def test_what_is_a_key_is_taken(client: Client, key: str) -> None:
     assert send(client, key).status_code == 201
 
