@@ -1,11 +1,13 @@
 """A server in front of the real one that spoils its answers, as a fault in a view would, or loses them."""
 
+import socket
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 Spoil = Callable[[str, int, bytes], tuple[int, bytes]]
 HOP_BY_HOP = {"connection", "content-length", "date", "host", "server", "transfer-encoding"}
@@ -107,4 +109,52 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+        thread.join()
+
+
+class Line:
+    """A connection between a client and a server that can be cut: neither of them is told why."""
+
+    def __init__(self, address: str) -> None:
+        self.server = (urlsplit(address).hostname, urlsplit(address).port)
+        self.sockets: list[socket.socket] = []
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+
+    def serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self.listening.accept()
+                far = socket.create_connection(self.server)
+                self.sockets += [near, far]
+                for source, target in ((near, far), (far, near)):
+                    threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    def cut(self) -> None:
+        for one in self.sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self.sockets.clear()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while block := source.recv(1 << 16):
+                target.sendall(block)
+            target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def severable(address: str) -> Iterator[Line]:
+    line = Line(address)
+    thread = threading.Thread(target=line.serve, daemon=True)
+    thread.start()
+    try:
+        yield line
+    finally:
+        # Else accept() waits on.
+        with suppress(OSError):
+            line.listening.shutdown(socket.SHUT_RDWR)
+        line.listening.close()
+        line.cut()
         thread.join()

@@ -1,10 +1,12 @@
 """A client of the anomaly server: `Client(server, key)`, typed answers, and errors that say what was wrong."""
 
+from anomaly_client.bulk import RowAnswer
 from anomaly_client.client import Client
 from anomaly_client.errors import (
     ApiError,
     Conflict,
     Fault,
+    Gone,
     Invalid,
     NotAllowed,
     NotFound,
@@ -24,6 +26,7 @@ from anomaly_client.shapes import (
     User,
     Verdict,
 )
+from anomaly_client.stream import Event, Stream
 
 __all__ = [
     "Anomaly",
@@ -31,15 +34,19 @@ __all__ = [
     "Case",
     "Client",
     "Conflict",
+    "Event",
     "Explanation",
     "Fault",
+    "Gone",
     "Invalid",
     "NewTransaction",
     "NotAllowed",
     "NotFound",
     "Reason",
+    "RowAnswer",
     "ScoredTransaction",
     "ServerFault",
+    "Stream",
     "TooManyRequests",
     "Transaction",
     "Unreachable",

@@ -2,13 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID, uuid4
 
+from anomaly_client import bulk
 from anomaly_client.sending import Answer, Sender
 from anomaly_client.shapes import (
     Anomaly,
@@ -21,6 +23,7 @@ from anomaly_client.shapes import (
     Verdict,
     read,
 )
+from anomaly_client.stream import SILENCE_S, Stream
 
 Shape = TypeVar("Shape")
 BASE = "/api/v1/"
@@ -65,6 +68,24 @@ class Client:
     def create(self, transaction: NewTransaction) -> ScoredTransaction:
         """Store and score it. The same again gives the same; other content under its id raises Conflict."""
         return read(ScoredTransaction, self._post("transactions/", transaction.body()))
+
+    def bulk(
+        self, rows: Iterable[NewTransaction], *, atomic: bool = False, at_once: int = bulk.MOST_ROWS
+    ) -> Iterator[bulk.RowAnswer]:
+        """Store many, at most `at_once` a request, and say of each row what became of it; they are scored later.
+
+        Requests are sent as you read on: read to the end. With `atomic` all rows are stored, by one request, or
+        none: then Invalid or Conflict names the rows (`/1/amount`), and ValueError says that they are too many.
+        """
+        requests = bulk.requests(rows, most_rows=min(at_once, bulk.MOST_ROWS))
+        if atomic:
+            requests = _only_one(requests)
+        path = "transactions/bulk/" + ("?atomic=true" if atomic else "")
+        first = 0
+        for request in requests:
+            answer = self._send(path, request.body, bulk.MEDIA_TYPE)
+            yield from bulk.answers(request, answer.body, first)
+            first += len(request.ids)
 
     def transaction(self, transaction_id: UUID) -> Transaction:
         return read(Transaction, self._get(f"transactions/{transaction_id}/"))
@@ -124,9 +145,23 @@ class Client:
     def close_case(self, case_id: UUID, outcome: str) -> Case:
         return read(Case, self._post(f"cases/{case_id}/close/", {"outcome": outcome}))
 
+    def stream(
+        self,
+        *,
+        events: Sequence[str] = (),
+        user_id: UUID | None = None,
+        min_level: str | None = None,
+        min_score: float | None = None,
+        last_event_id: int | None = None,
+        silence_s: float = SILENCE_S,
+    ) -> Stream:
+        """What happens, from now on or from after an event's `position` on; over a connection of its own."""
+        filters = {"events": ",".join(events) or None, "user_id": user_id, "min_level": min_level}
+        address = _address("stream/", {**filters, "min_score": min_score})
+        return Stream(self._sender, address, last_event_id, silence_s=silence_s)
+
     def _rows(self, kind: type[Shape], path: str, filters: Mapping[str, Any]) -> Iterator[Shape]:
-        given = {name: _text(value) for name, value in filters.items() if value is not None}
-        address: str | None = f"{BASE}{path}?{urlencode(given, quote_via=quote)}"
+        address: str | None = _address(path, filters)
         while address is not None:
             page = json.loads(self._sender.send("GET", address).body)
             yield from (read(kind, row) for row in page["results"])
@@ -141,9 +176,24 @@ class Client:
         return found
 
     def _send_json(self, path: str, body: Mapping[str, Any] | None) -> Answer:
-        headers = {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"}
         content = b"" if body is None else json.dumps(body, allow_nan=False).encode()
+        return self._send(path, content, "application/json")
+
+    def _send(self, path: str, content: bytes, kind: str) -> Answer:
+        headers = {"Idempotency-Key": str(uuid4()), "Content-Type": kind}
         return self._sender.send("POST", BASE + path, content, headers)
+
+
+def _only_one(requests: Iterator[bulk.Request]) -> Iterator[bulk.Request]:
+    found = list(islice(requests, 2))
+    if len(found) > 1:
+        raise ValueError("These are more rows than one request can hold, so they cannot be all or none.")
+    return iter(found)
+
+
+def _address(path: str, filters: Mapping[str, Any]) -> str:
+    given = {name: _text(value) for name, value in filters.items() if value is not None}
+    return f"{BASE}{path}?{urlencode(given, quote_via=quote)}"
 
 
 def _text(value: Any) -> str:

@@ -22,6 +22,8 @@ class ApiError(Exception):
         self.code = code
         self.detail = detail
         self.faults = faults
+        # After how many seconds the server asks to be asked again; 0 if it does not say.
+        self.wait_s = 0.0
 
 
 class Invalid(ApiError):
@@ -38,6 +40,10 @@ class NotFound(ApiError):
 
 class Conflict(ApiError):
     """It contradicts what is stored (409): `faults` name the fields that differ."""
+
+
+class Gone(ApiError):
+    """Events after the given one have been removed (410): read the lists, and listen without `last_event_id`."""
 
 
 class TooManyRequests(ApiError):
@@ -57,6 +63,7 @@ OF_STATUS: dict[int, type[ApiError]] = {
     403: NotAllowed,
     404: NotFound,
     409: Conflict,
+    410: Gone,
     429: TooManyRequests,
 }
 

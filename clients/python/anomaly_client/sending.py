@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from anomaly_client.errors import Unreachable, error_of
+from anomaly_client.errors import ApiError, Unreachable, error_of
 
 # Sending it again may help: too many requests, or nobody there at the moment.
 PASSING = {429, 502, 503, 504}
@@ -14,12 +15,20 @@ PASSING = {429, 502, 503, 504}
 IN_USE = "idempotency_key_in_use"
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 30.0
+Given = TypeVar("Given")
 
 
 class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Opened(NamedTuple):
+    """An answer whose body is still to be read, and its connection, which must be closed."""
+
+    connection: HTTPConnection
+    answer: HTTPResponse
 
 
 class Sender:
@@ -32,41 +41,71 @@ class Sender:
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ValueError("The server's address must be like https://anomaly.example.com")
         kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
-        self._connection: HTTPConnection = kind(address.hostname, address.port, timeout=timeout_s)
+        self._connect: Callable[[], HTTPConnection] = partial(kind, address.hostname, address.port, timeout=timeout_s)
+        self._connection = self._connect()
         self._prefix = address.path.rstrip("/")
         self._headers = dict(headers)
         self._tries = tries
-        self._sleep = sleep
+        self.sleep = sleep
 
     def send(self, method: str, path: str, body: bytes | None = None, more: Mapping[str, str] | None = None) -> Answer:
         """A 2xx answer. Raises an ApiError, or Unreachable."""
-        for left in range(self._tries - 1, -1, -1):
-            waited = self._tries - 1 - left
+        return self.tried(lambda: self._once(method, path, body, more or {}))
+
+    def tried(self, once: Callable[[], Given]) -> Given:
+        """What `once` gives, asked again while that may help. Raises an ApiError, or Unreachable."""
+        for waited in range(self._tries):
+            is_last = waited == self._tries - 1
+            wait = backoff(waited)
             try:
-                answer = self._once(method, path, body, {**self._headers, **(more or {})})
+                return once()
             except (OSError, HTTPException) as fault:
-                self.close()
-                if not left:
+                if is_last:
                     # Without its text and cause: they could hold the headers, and the key is in them.
                     raise Unreachable(f"{type(fault).__name__} after {self._tries} tries.") from None
-                self._sleep(backoff(waited))
-                continue
-            if answer.status < 300:
-                return answer
-            error = error_of(answer.status, answer.body)
-            wait = max(asked_wait(answer.headers), backoff(waited))
-            if not left or wait > LONGEST_WAIT_S or not (answer.status in PASSING or error.code == IN_USE):
-                raise error
-            self._sleep(wait)
+            except ApiError as error:
+                wait = max(error.wait_s, wait)
+                may_pass = error.status in PASSING or error.code == IN_USE
+                if is_last or wait > LONGEST_WAIT_S or not may_pass:
+                    raise
+            self.sleep(wait)
         raise ValueError("tries must be 1 or more.")
+
+    def opened(self, path: str, more: Mapping[str, str], *, silence_s: float) -> Opened:
+        """An answer that goes on, over a connection of its own that breaks after so long a silence. Tried once."""
+        connection = self._connect()
+        try:
+            connection.connect()
+            connection.sock.settimeout(silence_s)
+            connection.request("GET", self._prefix + path, headers={**self._headers, **more})
+            answer = connection.getresponse()
+            if answer.status >= 300:
+                raise _error(Answer(answer.status, dict(answer.getheaders()), answer.read()))
+        except BaseException:
+            connection.close()
+            raise
+        return Opened(connection, answer)
 
     def close(self) -> None:
         self._connection.close()
 
-    def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        self._connection.request(method, self._prefix + path, body, dict(headers))
-        answer: HTTPResponse = self._connection.getresponse()
-        return Answer(answer.status, dict(answer.getheaders()), answer.read())
+    def _once(self, method: str, path: str, body: bytes | None, more: Mapping[str, str]) -> Answer:
+        try:
+            self._connection.request(method, self._prefix + path, body, {**self._headers, **more})
+            found: HTTPResponse = self._connection.getresponse()
+            answer = Answer(found.status, dict(found.getheaders()), found.read())
+        except (OSError, HTTPException):
+            self.close()
+            raise
+        if answer.status >= 300:
+            raise _error(answer)
+        return answer
+
+
+def _error(answer: Answer) -> ApiError:
+    error = error_of(answer.status, answer.body)
+    error.wait_s = asked_wait(answer.headers)
+    return error
 
 
 def backoff(waited: int) -> float:
