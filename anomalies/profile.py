@@ -27,6 +27,15 @@ class Payment(NamedTuple):
     status: str
 
 
+class Amounts(NamedTuple):
+    """What a user ordinarily pays in one currency."""
+
+    currency: str
+    payments: int
+    median: Decimal
+    ninth: Decimal  # nine in ten payments are at most this
+
+
 class Profile(NamedTuple):
     """A user's ordinary behaviour in the rows that were looked at."""
 
@@ -47,7 +56,7 @@ def profile(payments: Sequence[Payment]) -> Profile | None:
     if len(payments) < FEWEST_ROWS:
         return None
     currency, _times = Counter(one.currency for one in payments).most_common(1)[0]
-    amounts = sorted(one.amount for one in payments if one.currency == currency)
+    ordinary = _amounts(payments, currency)
     first, last = min(one.txn_date for one in payments), max(one.txn_date for one in payments)
     from_hour, to_hour = usual_hours([one.txn_date.astimezone(UTC).hour for one in payments])
     merchants = Counter(one.merchant_id for one in payments if one.merchant_id)
@@ -55,13 +64,29 @@ def profile(payments: Sequence[Payment]) -> Profile | None:
         payments=len(payments),
         since=first,
         currency=currency,
-        median=Decimal(median(amounts)),
-        ninth=amounts[min(len(amounts) - 1, len(amounts) * 9 // 10)],
+        median=ordinary.median,
+        ninth=ordinary.ninth,
         every=(last - first) / (len(payments) - 1),
         from_hour=from_hour,
         to_hour=to_hour,
         merchants=merchants.most_common(MERCHANTS_SHOWN),
         merchant_count=len(merchants),
+    )
+
+
+def by_currency(payments: Sequence[Payment]) -> list[Amounts]:
+    """Of each currency with enough payments to tell, the most used first."""
+    counts = Counter(one.currency for one in payments).most_common()
+    return [_amounts(payments, currency) for currency, times in counts if times >= FEWEST_ROWS]
+
+
+def _amounts(payments: Sequence[Payment], currency: str) -> Amounts:
+    amounts = sorted(one.amount for one in payments if one.currency == currency)
+    return Amounts(
+        currency=currency,
+        payments=len(amounts),
+        median=Decimal(median(amounts)),
+        ninth=amounts[min(len(amounts) - 1, len(amounts) * 9 // 10)],
     )
 
 

@@ -53,9 +53,16 @@ def in_force(at: datetime) -> Stored | None:
     One that another process has just built counts some seconds later (settings.LIVE_CACHE_S), which
     spares a live score its query: every score names the reference it used.
     """
+    (found,) = in_force_at([at])
+    return found
+
+
+def in_force_at(instants: Sequence[datetime]) -> list[Stored | None]:
+    """The one in force at each instant. At most one query, and one for each that this process has not seen yet."""
     listed = _known()
-    place = bisect_right([until for _, until in listed], at)
-    return _read(*listed[place - 1]) if place else None
+    ends = [until for _, until in listed]
+    places = [bisect_right(ends, at) for at in instants]
+    return [_read(*listed[place - 1]) if place else None for place in places]
 
 
 def ends() -> set[datetime]:

@@ -25,6 +25,7 @@ END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
 SQL = Path(__file__).parent / "sql"
 RECORD_SQL = (SQL / "history_record.sql").read_text()
+LATEST = (SQL / "history_latest.sql").read_text().replace("{record}", RECORD_SQL)
 OF_USERS = (SQL / "history_of_users.sql").read_text().replace("{record}", RECORD_SQL)
 VISIT_SQL = (SQL / "merchant_visit.sql").read_text()
 STRETCH_SQL = (SQL / "merchant_stretch.sql").read_text().replace("{visit}", VISIT_SQL)
@@ -68,18 +69,17 @@ def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[History, scoring
     return past, visits.alone(*unpacked([seen or b""]), known=bool(past.columns.merchant[past.wanted].any()))
 
 
+def latest(user_id: UUID, rows: int) -> History:
+    """The user's latest `rows` rows, wanted, and what goes before them. One query."""
+    return _copied(LATEST, _bound(user_id=user_id, latest=rows))
+
+
 def of_users(users: Sequence[UUID], since: Sequence[datetime], *, until: datetime = END_OF_TIME) -> History:
     """All rows of `users` at or after each one's `since` and before `until`, wanted, and what goes before them.
 
     One query; memory and answer grow with the users' rows, so callers hand in users by the batch.
     """
-    with connection.cursor() as cursor:
-        # COPY takes no parameters on the server, and Django's own copy() none at all. It spares the hexadecimal
-        # text in which a query would send the bytes.
-        query = cursor.mogrify(OF_USERS, _bound(users=list(users), since=list(since), until=until))
-        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
-            copy.set_types(["bytea"])
-            return _history([packed for (packed,) in copy.rows()])
+    return _copied(OF_USERS, _bound(users=list(users), since=list(since), until=until))
 
 
 def unpacked(values: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -97,6 +97,17 @@ def currency_codes(letters: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 def _bound(**parameters: Any) -> dict[str, Any]:
     return {**parameters, "rows": scoring.HISTORY_ROWS, "visits": scoring.STRETCH_ROWS, "failed": FAILED_STATUSES}
+
+
+def _copied(query: str, parameters: dict[str, Any]) -> History:
+    # COPY takes no parameters on the server, and Django's own copy() none at all. It spares the hexadecimal
+    # text in which a query would send the bytes.
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY ({cursor.mogrify(query, parameters)}) TO STDOUT (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types(["bytea"])
+        return _history([packed for (packed,) in copy.rows()])
 
 
 def _history(packed: Sequence[bytes | None]) -> History:

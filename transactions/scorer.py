@@ -58,9 +58,14 @@ def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored
     return Judged(np.flatnonzero(past.wanted), features, scores, reference.id).scored([0])[0]
 
 
-def judge(past: history.History, stretches: merchants.Stretches) -> Iterator[Judged]:
-    """The wanted rows, each scored against the reference in force at its time; rows before any stay out."""
-    stored = references.all_stored()
+def judge(
+    past: history.History, stretches: merchants.Stretches, *, among: Sequence[references.Stored] | None = None
+) -> Iterator[Judged]:
+    """The wanted rows, each scored against the reference in force at its time; rows before any stay out.
+
+    among: at least those that are in force at some wanted row, oldest first; all that are stored if not given.
+    """
+    stored = references.all_stored() if among is None else among
     ends = np.array([microseconds(reference.until) for reference in stored], dtype=np.int64)
     rows = np.flatnonzero(past.wanted)
     in_force = np.searchsorted(ends, past.columns.at_us[rows], side="right") - 1

@@ -21,11 +21,11 @@ from anomalies.admin.timeline import timeline
 from anomalies.models import Anomaly, Case, Verdict
 from anomalies.profile import FEWEST_ROWS, Payment, profile
 from transactions.models import Transaction
+from transactions.recent import PROFILE_ROWS
 
 SUMMARY = (Path(__file__).parents[1] / "sql" / "user_summary.sql").read_text()
-# As far as a user's transactions are counted, and what the profile is made of.
+# As far as a user's transactions are counted.
 MOST_COUNTED = 10_000
-PROFILE_ROWS = 200
 PAYMENTS_SHOWN = 50
 ANOMALIES_SHOWN = 8
 CASES_SHOWN = 10

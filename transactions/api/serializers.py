@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from anomalies.api.serializers import AmountField, CaseSerializer, ScoreSerializer
+from anomalies.api.serializers import LEVELS, AmountField, CaseSerializer, ScoreSerializer
 from transactions.models import Transaction
 
 NEW_AMOUNT = {
@@ -93,6 +93,48 @@ class CurrencySummarySerializer(serializers.Serializer[Any]):
     largest_amount = AmountField()
 
 
+class OrdinaryAmountsSerializer(serializers.Serializer[Any]):
+    """What the user ordinarily pays in one currency."""
+
+    currency = serializers.CharField()
+    payments = serializers.IntegerField()
+    typical_amount = AmountField(help_text="Their median, rounded to hundredths.")
+    high_amount = AmountField(help_text="Nine in ten payments are at most this.")
+
+
+class UsualMerchantSerializer(serializers.Serializer[Any]):
+    """A merchant of the user."""
+
+    merchant_id = serializers.CharField()
+    payments = serializers.IntegerField()
+
+
+class ProfileSerializer(serializers.Serializer[Any]):
+    """What the user ordinarily does, by the latest 200 payments. It describes, and takes no part in scoring."""
+
+    payments = serializers.IntegerField(help_text="How many were looked at.")
+    since = serializers.DateTimeField(help_text="The time of the earliest of them.")
+    every_s = serializers.FloatField(help_text="Seconds from one payment to the next, on average.")
+    from_hour = serializers.IntegerField(help_text="Where the shortest run of hours (UTC) with 80 % of them begins.")
+    to_hour = serializers.IntegerField(help_text="The end of that run's last hour, 1 to 24; it may go past midnight.")
+    amounts = OrdinaryAmountsSerializer(
+        many=True, help_text="Of each currency with at least 8 of them, the most used first."
+    )
+    merchants = UsualMerchantSerializer(many=True, help_text="The three most visited.")
+    merchant_count = serializers.IntegerField()
+
+
+class RecentScoreSerializer(serializers.Serializer[Any]):
+    """A transaction's score, high or low."""
+
+    transaction_id = serializers.UUIDField()
+    txn_date = serializers.DateTimeField()
+    score = serializers.FloatField(
+        allow_null=True, help_text="0 to 100: 20 log10 of the rarity. Null: nothing was known of what is normal."
+    )
+    level = serializers.ChoiceField(LEVELS, allow_null=True)
+
+
 class UserSummarySerializer(serializers.Serializer[Any]):
     """A user in a few numbers."""
 
@@ -104,3 +146,12 @@ class UserSummarySerializer(serializers.Serializer[Any]):
     currencies = CurrencySummarySerializer(many=True, help_text="The most used first.")
     anomaly_count = serializers.IntegerField()
     open_case = CaseSerializer(allow_null=True)
+    profile = ProfileSerializer(allow_null=True, help_text="Null: fewer than 8 payments say nothing.")
+    recent_scores = RecentScoreSerializer(
+        many=True,
+        help_text=(
+            "Of the latest 20 transactions, newest first, flagged or not. Computed anew with each request, from what "
+            "was known when each happened: what their explanations say. An anomaly keeps the score that it was found "
+            "with."
+        ),
+    )

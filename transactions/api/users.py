@@ -1,5 +1,7 @@
 """Users over HTTP: there is no table of users, they are who has transactions."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +20,8 @@ from anomalies.api.listings import CASES
 from anomalies.api.paging import KeysetPagination
 from anomalies.filters import NOT_CLOSED
 from anomalies.models import Case
+from anomalies.profile import Payment, by_currency, profile
+from transactions import recent
 from transactions.api.listings import USERS
 from transactions.api.serializers import UserSerializer, UserSummarySerializer
 from transactions.filters import UserFilters
@@ -28,12 +32,20 @@ SUMMARY = (SQL / "user_summary.sql").read_text()
 CURRENCIES = (SQL / "user_currencies.sql").read_text()
 MOST_COUNTED = 10_000
 LATEST = 1_000
+HUNDREDTH = Decimal("0.01")
 
 
 @extend_schema_view(
     list=extend_schema(operation_id="users_list", summary="List users", tags=["users"]),
     retrieve=extend_schema(
-        operation_id="users_retrieve", summary="Sum up a user", tags=["users"], responses=UserSummarySerializer
+        operation_id="users_retrieve",
+        summary="Sum up a user",
+        description=(
+            "What is ordinary for the user, the scores of the latest transactions, and the open case. Whatever the "
+            "number of the user's transactions, a bounded number of the latest is read."
+        ),
+        tags=["users"],
+        responses=UserSummarySerializer,
     ),
 )
 class UserViewSet(StrictViewSet):
@@ -61,7 +73,10 @@ class UserViewSet(StrictViewSet):
 
 
 def _summary(user_id: UUID) -> dict[str, Any]:
-    """Three queries. Raises NotFound for a user without transactions."""
+    """At most seven queries, and one for each reference that is new to this process.
+
+    Raises NotFound for a user without transactions.
+    """
     with connection.cursor() as cursor:
         cursor.execute(SUMMARY, {"user_id": user_id, "most": MOST_COUNTED})
         first_seen, last_seen, count, anomalies = cursor.fetchone()
@@ -80,4 +95,28 @@ def _summary(user_id: UUID) -> dict[str, Any]:
         "currencies": currencies,
         "anomaly_count": anomalies,
         "open_case": next(iter(open_case.first(1)), None),
+        "profile": _profile(recent.payments(user_id)),
+        "recent_scores": [one._asdict() for one in recent.scores(user_id)],
+    }
+
+
+def _profile(payments: Sequence[Payment]) -> dict[str, Any] | None:
+    found = profile(payments)
+    return found and {
+        "payments": found.payments,
+        "since": found.since,
+        "every_s": found.every.total_seconds(),
+        "from_hour": found.from_hour,
+        "to_hour": found.to_hour,
+        "amounts": [
+            {
+                "currency": one.currency,
+                "payments": one.payments,
+                "typical_amount": one.median.quantize(HUNDREDTH),
+                "high_amount": one.ninth,
+            }
+            for one in by_currency(payments)
+        ],
+        "merchants": [{"merchant_id": name, "payments": times} for name, times in found.merchants],
+        "merchant_count": found.merchant_count,
     }
