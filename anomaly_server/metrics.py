@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from hmac import compare_digest
 from http import HTTPStatus
 from ipaddress import ip_address
+from pathlib import Path
 from time import monotonic
 
 import structlog
@@ -23,6 +24,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+SQL = Path(__file__).parent / "sql"
 log = structlog.get_logger(__name__)
 
 # Any other method is one: each is kept, and whoever may ask could invent as many as he likes.
@@ -50,6 +52,14 @@ ASKED = {
     "reference_age_seconds": (
         "Since when the newest reference has ended.",
         "SELECT extract(epoch FROM now() - max(until))::float8 FROM scoring_references",
+    ),
+    "webhook_lag_seconds": (
+        "How long the oldest event has waited of which an enabled webhook endpoint is still to hear.",
+        (SQL / "webhook_lag.sql").read_text(),
+    ),
+    "webhook_deliveries_waiting": (
+        "Deliveries that wait at enabled webhook endpoints, counted up to 100,000.",
+        (SQL / "webhook_waiting.sql").read_text(),
     ),
 }
 

@@ -85,6 +85,8 @@ class WebhookDelivery(models.Model):
             models.Index(
                 fields=("endpoint", "user_id", "position"), condition=Q(state="waiting"), name="ix_webhook_user"
             ),
+            # What has waited longest at an endpoint, and how many wait, for /metrics.
+            models.Index(fields=("endpoint", "created_at"), condition=Q(state="waiting"), name="ix_webhook_waiting"),
             # All, the latest first; and those of an endpoint.
             models.Index(fields=("-created_at", "id"), name="ix_webhook_created"),
             models.Index(fields=("endpoint", "-created_at", "id"), name="ix_webhook_endpoint_created"),

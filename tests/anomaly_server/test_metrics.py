@@ -1,6 +1,7 @@
 """/metrics: who may read it, and that what it says adds up."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +13,10 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django.fixtures import Settings
 
+from anomalies.events import OutboxEvent
 from anomalies.models import PendingScore, Reference
+from anomalies.webhooks.models import WebhookDelivery, WebhookEndpoint
+from anomaly_server import metrics
 from tests.api import BASE, post, reader, writer
 from tests.factories import START
 
@@ -106,6 +110,71 @@ def test_it_tells_who_waits_and_how_old_the_reference_is() -> None:
     assert grown(before, after, "pending_users") == 1
     assert "reference_age_seconds" not in before
     assert 7_100 < after["reference_age_seconds"] < 7_300
+
+
+def endpoint(**more: Any) -> WebhookEndpoint:
+    return WebhookEndpoint.objects.create(url="https://a.example/", kinds=["case.opened"], secret="s", **more)
+
+
+def delivery(endpoint: WebhookEndpoint, *, hours: int, state: str = "waiting") -> None:
+    now = timezone.now()
+    WebhookDelivery.objects.create(
+        endpoint=endpoint, event_id=uuid4(), kind="case.opened", position=1, state=state,
+        give_up_at=now, created_at=now - timedelta(hours=hours),
+    )  # fmt: skip
+
+
+def event(*, hours: int, position: int | None) -> None:
+    at = timezone.now() - timedelta(hours=hours)
+    OutboxEvent.objects.create(kind="case.opened", subject=uuid4(), body={}, at=at, position=position)
+
+
+def lag(found: dict[str, float]) -> tuple[int, int]:
+    """Hours, and how many wait."""
+    return round(found["webhook_lag_seconds"] / 3_600), int(found["webhook_deliveries_waiting"])
+
+
+def test_it_tells_what_waits_at_webhook_endpoints_and_for_how_long() -> None:
+    first, second = endpoint(position=5), endpoint(position=5)
+    event(hours=50, position=5)
+    delivery(first, hours=9, state="delivered")
+    delivery(first, hours=9, state="dead")
+    delivery(endpoint(position=5, enabled=False), hours=9)
+    assert lag(read()) == (0, 0)
+    assert read()["webhook_lag_seconds"] == 0
+    for hours in (1, 3):
+        delivery(first, hours=hours)
+    delivery(second, hours=2)
+    assert lag(read()) == (3, 3)
+
+
+def test_what_no_worker_has_looked_at_is_lag_too() -> None:
+    event(hours=7, position=None)
+    assert lag(read()) == (0, 0), "Nobody is to hear of it."
+    endpoint(position=4)
+    assert lag(read()) == (7, 0)
+    event(hours=8, position=5)
+    assert lag(read()) == (8, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "indexes"),
+    [
+        ("webhook_lag_seconds", {"ix_webhook_waiting", "one_event_is_at_a_position", "ix_outbox_unplaced"}),
+        # Any that has only what waits.
+        ("webhook_deliveries_waiting", {"ix_webhook_waiting", "ix_webhook_user"}),
+    ],
+)
+def test_what_waits_is_found_by_indexes(name: str, indexes: set[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("EXPLAIN " + metrics.ASKED[name][1])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    used = set(re.findall(r"Scan using (\w+)", plan)) - {"webhook_endpoints_pkey"}
+    assert used
+    assert used <= indexes
+    assert "Sort" not in plan
 
 
 def test_it_answers_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
