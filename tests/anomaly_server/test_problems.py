@@ -31,7 +31,7 @@ LIST = BASE + "transactions/"
         BASE + "transactions/%00/",
         BASE + "transactions/%FF/",
         BASE + "users/x/",
-        f"{BASE}cases/{UUID(int=1)}/close/",
+        f"{BASE}cases/{UUID(int=1)}/shut/",
     ],
 )
 def test_an_unknown_address_is_a_404(path: str) -> None:
