@@ -16,9 +16,17 @@ VERDICTS = ["verdict.created"]
 KIND = {"Content-Type": "text/event-stream"}
 
 
+# Less than the server's heartbeats take: who hears no event is told so, and does not listen for ever.
+SILENCE_S = 10
+
+
+def lost(_: float) -> None:
+    pytest.fail("It hears nothing.")
+
+
 @pytest.fixture
 def client(served: Served) -> Iterator[Client]:
-    with Client(served.address, served.key) as client:
+    with Client(served.address, served.key, sleep=lost) as client:
         yield client
 
 
@@ -40,14 +48,15 @@ def told(*positions: int) -> bytes:
 def test_events_are_heard_from_now_on_and_after_any_of_them(client: Client) -> None:
     user = uuid4()
     verdicts(client, user, 1)
-    with client.stream(events=VERDICTS, user_id=user) as stream:
+    with client.stream(events=VERDICTS, user_id=user, silence_s=SILENCE_S) as stream:
         given = verdicts(client, user, 3)
         heard = list(islice(stream, 3))
     assert [one.data["verdict_id"] for one in heard] == [str(one.id) for one in given]
     assert {(one.kind, one.data["user_id"], one.id[:4]) for one in heard} == {("verdict.created", str(user), "evt_")}
     assert all(one.at.tzinfo is not None for one in heard)
     assert stream.last_event_id == heard[-1].position
-    with client.stream(events=VERDICTS, user_id=user, last_event_id=heard[0].position) as again:
+    after = heard[0].position
+    with client.stream(events=VERDICTS, user_id=user, last_event_id=after, silence_s=SILENCE_S) as again:
         assert list(islice(again, 2)) == heard[1:]
 
 
@@ -59,7 +68,7 @@ def test_after_a_broken_connection_nothing_is_missed_and_nothing_comes_twice(ser
         assert len(waits) < 6, "It comes back again and again, and hears nothing."
 
     with severable(served.address) as line, Client(line.address, served.key, sleep=wait) as listener:
-        stream = listener.stream(events=VERDICTS, user_id=user, silence_s=10)
+        stream = listener.stream(events=VERDICTS, user_id=user, silence_s=SILENCE_S)
         # Before it has heard an event at all, too.
         line.cut()
         given = verdicts(client, user, 2)
