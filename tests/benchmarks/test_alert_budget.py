@@ -1,11 +1,13 @@
 """The threshold of the last 14 days gives about as many new cases on the following days as were asked for."""
 
+import statistics
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 
 from anomalies.models import AlertBudget
 from benchmarks import alert_budget
@@ -17,17 +19,29 @@ DAY = timedelta(days=1)
 
 
 def test_generated_payments_give_as_many_cases_as_asked_for(tmp_path: Path) -> None:
-    call_command(
-        "load_data", "--demo", "--users=600", "--days=48", "--end=2026-03-02", f"--labels={tmp_path / 'labels.csv'}",
-        stdout=StringIO(), stderr=StringIO(),
-    )  # fmt: skip
-    first, days = alert_budget.span()
-    assert days == 28
-    # Of one case a day over four weeks, chance alone takes or adds a fifth; of more than five, the floor takes some.
-    for cases_a_day in (3, 5):
-        found = alert_budget.replay(first, days, cases_a_day, open_days=1)
-        assert alert_budget.LEAST <= found.mean <= alert_budget.MOST
+    """Of three populations together: one or two cases a day are too few to judge a single one by.
+
+    All of them stay below what was asked for, most at 0.7 to 0.85 of it, and one at two cases a day at 0.68.
+    """
+    found = [replays_of(seed, tmp_path) for seed in (1, 2, 3)]
+    for of_one_budget in zip(*found, strict=True):
+        mean = statistics.mean(one.mean for one in of_one_budget)
+        assert alert_budget.LEAST <= mean <= alert_budget.MOST
     assert not AlertBudget.objects.exists()
+
+
+def replays_of(seed: int, folder: Path) -> list[alert_budget.Replayed]:
+    """One and two cases a day for four weeks of a population, of which nothing is left afterwards."""
+    with transaction.atomic():
+        call_command(
+            "load_data", "--demo", "--users=250", "--days=48", f"--seed={seed}", "--end=2026-03-02",
+            f"--labels={folder / 'labels.csv'}", stdout=StringIO(), stderr=StringIO(),
+        )  # fmt: skip
+        first, days = alert_budget.span()
+        assert days == 28
+        found = [alert_budget.replay(first, days, cases_a_day, open_days=1) for cases_a_day in (1, 2)]
+        transaction.set_rollback(True)
+    return found
 
 
 def test_a_user_with_an_open_case_gets_no_second_one() -> None:
