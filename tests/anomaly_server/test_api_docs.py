@@ -42,7 +42,7 @@ def examples() -> list[Example]:
 
 
 def example(status: int, text: str) -> Example:
-    for name, value in {"$SERVER": "", "$TRANSACTION": TRANSACTION, "$USER": USER}.items():
+    for name, value in {"$SERVER": "", "$TRANSACTION": TRANSACTION, "$USER_ID": USER}.items():
         text = text.replace(name, str(value))
     words = shlex.split(text)
     address = next(word for word in words if word.startswith("/api/"))
