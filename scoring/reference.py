@@ -5,7 +5,7 @@ Of bounded size, whatever the number of rows. Fitting returns a new reference; s
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,8 @@ MINIMUM_ROWS = 500
 ROWS_BEYOND_TRUSTED = 30
 # Evidence of a group below one decade of surprise counts only to break ties.
 TIE_BREAKER = 0.01
-WEIGHTS = dict.fromkeys(GROUPS, 1.0)
+# What a decade of each group counts where a model says nothing else; `weights.checked` says which others there may be.
+WEIGHTS: Mapping[str, float] = dict.fromkeys(GROUPS, 1.0)
 
 
 class TooFewRows(Exception):
@@ -159,16 +160,21 @@ def known_mean(columns: list[Floats]) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Norms, and on top of them the population of each group's mean surprise and of raw."""
+    """Norms, and on top of them the population of each group's mean surprise and of raw.
+
+    raw's population depends on the weights (of every group), so they are a part of it: whatever is scored against
+    it is weighed alike, and later as well.
+    """
 
     norms: Norms
     groups: Mapping[str, Tail]
     raw: Tail
     rows: int
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
 
     @classmethod
-    def fit(cls, features: Features) -> "Reference":
-        """A reference of n rows. Raises TooFewRows below MINIMUM_ROWS."""
+    def fit(cls, features: Features, weights: Mapping[str, float] = WEIGHTS) -> "Reference":
+        """A reference of n rows; a group that `weights` lacks counts 1. Raises TooFewRows below MINIMUM_ROWS."""
         if len(features) < MINIMUM_ROWS:
             raise TooFewRows(f"{len(features)} rows are too few to show what is normal: at least {MINIMUM_ROWS}")
         norms = Norms.fit(features)
@@ -176,13 +182,14 @@ class Reference:
         ranked = [(place, group) for place, group in enumerate(GROUPS) if group not in OF_CHANCES]
         fitted = {group: tails.fit(means[:, place]) for place, group in ranked}
         groups = {group: tail for group, tail in fitted.items() if tail is not None}
-        raw = contributions(means, groups).sum(axis=1)
+        weights = {**WEIGHTS, **weights}
+        raw = contributions(means, groups, weights).sum(axis=1)
         trusted = float(np.log10(len(features) / ROWS_BEYOND_TRUSTED))
-        return cls(norms, groups, tails.sketch(raw, trusted=trusted), len(features))
+        return cls(norms, groups, tails.sketch(raw, trusted=trusted), len(features), weights)
 
     def contributions(self, features: Features) -> Floats:
         """(n, G) what each group adds to raw; 0 where it is unknown."""
-        return contributions(self.norms.group_means(features), self.groups)
+        return contributions(self.norms.group_means(features), self.groups, self.weights)
 
     def to_bytes(self) -> bytes:
         """JSON in UTF-8; floats keep every bit."""
@@ -197,6 +204,7 @@ class Reference:
             "in_category": {str(code): one.as_json() for code, one in self.norms.in_category.items()},
             "groups": {name: tail.as_json() for name, tail in self.groups.items()},
             "raw": self.raw.as_json(),
+            "weights": dict(self.weights),
         }
         return json.dumps(data, separators=(",", ":")).encode()
 
@@ -207,19 +215,22 @@ class Reference:
             parsed = json.loads(data)
             if parsed["version"] != VERSION:
                 raise BadReference(f"version {parsed['version']}, not {VERSION}")
-            return cls(norms_from(parsed), tails_from(parsed["groups"]), tails.from_json(parsed["raw"]), parsed["rows"])
-        except (ValueError, KeyError, TypeError) as error:
+            groups, raw = tails_from(parsed["groups"]), tails.from_json(parsed["raw"])
+            # Those that were kept before there were any have none.
+            weights = {**WEIGHTS, **{group: float(weight) for group, weight in parsed.get("weights", {}).items()}}
+            return cls(norms_from(parsed), groups, raw, parsed["rows"], weights)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadReference("not a reference") from error
 
 
-def contributions(means: Floats, groups: Mapping[str, Tail]) -> Floats:
+def contributions(means: Floats, groups: Mapping[str, Tail], weights: Mapping[str, float]) -> Floats:
     """(n, G) weight times the decades of surprise beyond the first, and a little for what lies below."""
     result = np.zeros_like(means)
     for place, group in enumerate(GROUPS):
         if group in groups or group in OF_CHANCES:
             mean = means[:, place]
             surprise = tails.known_or_0(groups[group].surprise(mean) if group in groups else mean)
-            result[:, place] = WEIGHTS[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
+            result[:, place] = weights[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
     return result
 
 

@@ -16,7 +16,6 @@ from scoring.reference import (
     GROUPS,
     OF_CHANCES,
     TIE_BREAKER,
-    WEIGHTS,
     Norms,
     Reference,
 )
@@ -55,7 +54,7 @@ def contribution(group: str, evidence: Sequence[float], reference: Reference) ->
         return 0.0
     together = max(known) if group in ALTERNATIVES else mean(known)
     surprise = together if tail is None else tail.surprise_of(together)
-    return WEIGHTS[group] * max(surprise - 1, 0.0) + TIE_BREAKER * surprise
+    return reference.weights[group] * max(surprise - 1, 0.0) + TIE_BREAKER * surprise
 
 
 def mean(values: Sequence[float]) -> float:
