@@ -1,7 +1,6 @@
 """Webhooks in the admin: made, tried, given new secrets, and what was delivered."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,23 +13,12 @@ from anomalies import outbox
 from anomalies.models import AuditEntry
 from anomalies.webhooks import courier, endpoints
 from anomalies.webhooks.models import WebhookDelivery, WebhookEndpoint
-from tests.anomalies.receivers import Receiver, receiver
+from tests.anomalies.receivers import Receiver
 from tests.factories import AnalystFactory
 
 pytestmark = pytest.mark.django_db
 PAGES = "/admin/anomalies/webhookendpoint/"
 LOG = "/admin/anomalies/webhookdelivery/"
-
-
-@pytest.fixture(autouse=True)
-def loopback(settings: Settings) -> None:
-    settings.WEBHOOK_ALLOW_PRIVATE = settings.WEBHOOK_ALLOW_HTTP = True
-
-
-@pytest.fixture
-def shop() -> Iterator[Receiver]:
-    with receiver() as found:
-        yield found
 
 
 @pytest.fixture

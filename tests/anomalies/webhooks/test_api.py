@@ -1,6 +1,5 @@
 """Webhooks over HTTP: made, changed, tried, given new secrets, removed; deliveries listed and sent again."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,23 +13,12 @@ from anomalies import outbox
 from anomalies.models import AuditEntry
 from anomalies.webhooks import courier
 from anomalies.webhooks.models import WebhookDelivery, WebhookEndpoint
-from tests.anomalies.receivers import Receiver, receiver
+from tests.anomalies.receivers import Receiver
 from tests.api import BASE, client_of, faults, post, problem, reader, results, writer
 from tests.factories import AnalystFactory
 from transactions import keys, scopes
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def loopback(settings: Settings) -> None:
-    settings.WEBHOOK_ALLOW_PRIVATE = settings.WEBHOOK_ALLOW_HTTP = True
-
-
-@pytest.fixture
-def shop() -> Iterator[Receiver]:
-    with receiver() as found:
-        yield found
 
 
 def patch(client: Client, path: str, body: dict[str, Any]) -> Any:
