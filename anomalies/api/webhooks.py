@@ -106,7 +106,7 @@ class WebhookViewSet(StrictViewSet):
     @action(detail=True, methods=["post"])
     def test(self, request: Request, id: UUID) -> Response:  # noqa: A002
         answer = endpoints.test(self._endpoint(id), by=request.user)
-        return Response({"taken": answer.is_taken, **answer._asdict(), "error": answer.error or None})
+        return Response({"taken": answer.is_taken, **answer.told(), "error": answer.error or None})
 
     @extend_schema(
         operation_id="webhooks_rotate",

@@ -92,15 +92,16 @@ def note(claimed: Claimed, answer: Answer) -> None:
     now = timezone.now()
     delivery.attempts += 1
     WebhookAttempt.objects.create(
-        delivery=delivery, user_id=delivery.user_id, number=delivery.attempts, **answer._asdict()
+        delivery=delivery, user_id=delivery.user_id, number=delivery.attempts, **answer.told()
     )
     # Somebody else may have ended it, where this try took longer than its lease.
     if delivery.state == State.WAITING:
-        delivery.status, delivery.duration_ms, delivery.error = answer
+        delivery.status, delivery.duration_ms, delivery.error = answer.status, answer.duration_ms, answer.error
         delivery.state = _state_after(answer, delivery, now)
         is_over = delivery.state != State.WAITING
         delivery.finished_at = now if is_over else None
-        delivery.next_try_at = None if is_over else min(now + wait(delivery.attempts), delivery.give_up_at)
+        due = now + wait(delivery.attempts, answer.asked_wait_s)
+        delivery.next_try_at = None if is_over else min(due, delivery.give_up_at)
         delivery.save()
         if is_over and delivery.user_id is not None:
             _run(NEXT, endpoint=endpoint.pk, user=delivery.user_id)
@@ -113,25 +114,28 @@ def _state_after(answer: Answer, delivery: WebhookDelivery, now: datetime) -> St
     return State.DEAD if now >= delivery.give_up_at else State.WAITING
 
 
-def wait(attempts: int) -> timedelta:
-    """How long to wait after so many failed attempts: doubling from 5 s to 6 h, with jitter."""
+def wait(attempts: int, asked_s: float = 0.0) -> timedelta:
+    """How long to wait after so many failed attempts: doubling from 5 s to 6 h, with jitter; never less than asked."""
     seconds = min(FIRST_WAIT_S * 2.0 ** min(attempts - 1, 30), LONGEST_WAIT_S)
-    return timedelta(seconds=seconds * random.uniform(1 - JITTER, 1 + JITTER))
+    own = seconds * random.uniform(1 - JITTER, 1 + JITTER)
+    return timedelta(seconds=max(own, asked_s * random.uniform(1, 1 + JITTER)))
 
 
 def _note_health(endpoint: WebhookEndpoint, answer: Answer, now: datetime) -> None:
     """Keep count of failures in a row; whoever is gone, or silent for as long as we try, is disabled."""
     if answer.is_taken:
         if endpoint.failures:
-            WebhookEndpoint.objects.filter(pk=endpoint.pk).update(failures=0, failing_since=None, wait_until=None)
+            # Not wait_until: what was under way when the endpoint asked to be left alone changes nothing about that.
+            WebhookEndpoint.objects.filter(pk=endpoint.pk).update(failures=0, failing_since=None)
         return
     since = endpoint.failing_since or now
     failures = endpoint.failures + 1
     pause = FIRST_WAIT_S * 2.0 ** min(failures - FAILING_AFTER, 30) if failures >= FAILING_AFTER else 0
+    until = now + timedelta(seconds=max(min(pause, LONGEST_PAUSE_S), answer.asked_wait_s))
     changes: dict[str, Any] = {
         "failures": failures,
         "failing_since": since,
-        "wait_until": now + timedelta(seconds=min(pause, LONGEST_PAUSE_S)) if pause else None,
+        "wait_until": max(until, endpoint.wait_until or until),
     }
     why = ""
     if answer.status == GONE:

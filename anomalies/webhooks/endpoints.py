@@ -112,7 +112,7 @@ def test(endpoint: WebhookEndpoint, *, by: AbstractBaseUser | Any) -> sending.An
     data = orjson.dumps({"endpoint_id": endpoint.pk}).decode()
     message = messages.message(uuid7(), TEST, timezone.now(), data)
     answer = courier.send(message, courier.address_of(endpoint))
-    audit.write("webhook.tested", by=by, subject=str(endpoint.pk), after=answer._asdict())
+    audit.write("webhook.tested", by=by, subject=str(endpoint.pk), after=answer.told())
     return answer
 
 

@@ -39,6 +39,8 @@ class Receiver:
     url: str
     status_of: Callable[[Taken], int] = lambda _: 204
     taken: list[Taken] = field(default_factory=list)
+    # Of its answers.
+    headers: dict[str, str] = field(default_factory=dict)
     # False where `status_of` says which requests are remembered.
     keeps_all: bool = True
 
@@ -59,6 +61,8 @@ def receiver() -> Iterator[Receiver]:
             self.send_response(status)
             if status in (301, 307):
                 self.send_header("Location", f"{found.url}elsewhere")
+            for name, value in found.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"ok")
