@@ -81,6 +81,17 @@ def secret_key() -> str:
 
 
 def database(name: str, url: str) -> dict[str, Any]:
+def earlier_secret_keys() -> list[str]:
+    """SECRET_KEY_FALLBACKS, each as long as a SECRET_KEY: they still sign."""
+    keys = words("SECRET_KEY_FALLBACKS", default=[])
+    if any(len(key) < 40 for key in keys):
+        raise ImproperlyConfigured(
+            "SECRET_KEY_FALLBACKS has a key shorter than 40 characters: give earlier values of SECRET_KEY, "
+            "separated by commas, or none."
+        )
+    return keys
+
+
     """Django's settings for the PostgreSQL URL in the setting `name`, with the pool that keeps connections open."""
     # The sentence does not repeat the URL: there is a password in it.
     sentence = f"{name} is not the address of a PostgreSQL database: use postgresql://USER:PASSWORD@HOST:PORT/NAME."
@@ -98,6 +109,8 @@ def database(name: str, url: str) -> dict[str, Any]:
 
 SECRET_KEY = secret_key()
 DEBUG = flag("DEBUG", default=False)
+# Earlier ones, which still open what was signed or sealed with them.
+SECRET_KEY_FALLBACKS = earlier_secret_keys()
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", default=[])
 LOG_LEVEL = choice("LOG_LEVEL", default="INFO", options=("DEBUG", "INFO", "WARNING", "ERROR"))

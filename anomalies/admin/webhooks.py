@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from anomalies import show
+from anomalies import sealing, show
 from anomalies.admin.base import IdSearch, ReadOnlyAdmin
 from anomalies.admin.filters import Choice, Inputs, Links, Rows
 from anomalies.events import OutboxEvent
@@ -117,7 +117,10 @@ class WebhookEndpointAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=gettext_lazy("secret"))
     def masked_secret(self, endpoint: WebhookEndpoint) -> str:
-        return signed.masked(endpoint.secret)
+        try:
+            return signed.masked(endpoint.secret)
+        except sealing.SealError as fault:
+            return f"{_('It is lost.')} {fault}"
 
     @admin.display(description=gettext_lazy("health"))
     def health(self, endpoint: WebhookEndpoint) -> str:

@@ -57,6 +57,8 @@ class StrictViewSet(GuardedList, PrivateView, GenericViewSet[Any]):
     write_permission: str | None = None
     # What the 404 of a row says.
     nothing: str
+    # An answer with a secret in it is sealed while it is kept for repetitions.
+    tells_secrets = False
     lookup_value_converter = "uuid"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

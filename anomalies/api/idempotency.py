@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from anomalies import sealing
 from anomalies.api.problems import Conflict, Error, Refused
 
 HEADER = "Idempotency-Key"
@@ -114,9 +115,10 @@ def once(view: Any, key: str, work: Callable[[], Response]) -> HttpResponse:
     with transaction.atomic():
         kept = _claim(owner, key)
         if kept is not None:
-            return _again(kept, asked, body)
+            return _again(kept, asked, body, is_sealed=view.tells_secrets)
         response = _rendered(view, work)
-        _keep(owner, key, Kept(asked, body.digest(), response.status_code, _headers(response), response.content))
+        content = sealing.seal(response.content.decode()).encode() if view.tells_secrets else response.content
+        _keep(owner, key, Kept(asked, body.digest(), response.status_code, _headers(response), content))
     return response
 
 
@@ -165,13 +167,17 @@ def _keep(owner: int, key: str, kept: Kept) -> None:
         raise InFlight("Another request with this idempotency key was faster. Try again.")
 
 
-def _again(kept: Kept, asked: str, body: HashedBody) -> HttpResponse:
+def _again(kept: Kept, asked: str, body: HashedBody, *, is_sealed: bool) -> HttpResponse:
     """The kept answer, byte for byte. Raises KeyReused for another request than its own."""
     if kept.request != asked:
         raise KeyReused(f"This idempotency key belongs to another request, {kept.request[:200]}.")
     if kept.body_sha256 != body.digest():
         raise KeyReused("This idempotency key belongs to a request with another body.")
-    return HttpResponse(kept.answer, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
+    try:
+        answer = sealing.opened(kept.answer.decode()).encode() if is_sealed else kept.answer
+    except sealing.SealError as fault:
+        raise KeyReused(f"The answer that was kept cannot be read any more. {fault}") from None
+    return HttpResponse(answer, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
 
 
 def _rendered(view: Any, work: Callable[[], Response]) -> Response:

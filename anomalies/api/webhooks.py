@@ -54,6 +54,7 @@ class WebhookViewSet(StrictViewSet):
     scopes = {"read": "webhooks:read", "write": "webhooks:write"}
     write_permission = "anomalies.change_webhookendpoint"
     nothing = "There is no such webhook endpoint."
+    tells_secrets = True
 
     def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
         return self.shown(self.row(self.listing, id))

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
+from anomalies import sealing
 from anomalies.webhooks import deliveries, messages, sending
 from anomalies.webhooks.models import WebhookEndpoint
 
@@ -32,11 +33,21 @@ AWAY_S = 5.0
 
 
 class Address(NamedTuple):
-    """Where to send, and the secrets to sign with."""
+    """Where to send, and the secrets to sign with, sealed."""
 
     url: str
-    keys: tuple[str, ...]
+    secret: str
+    old_secret: str
     is_failing: bool
+
+    def keys(self) -> list[str]:
+        """The secrets that count now. Raises SealError where the first cannot be opened."""
+        found = [sealing.opened(self.secret)]
+        if self.old_secret:
+            # It may be lost: that is why there is a new one.
+            with suppress(sealing.SealError):
+                found.append(sealing.opened(self.old_secret))
+        return found
 
 
 def policy() -> sending.Policy:
@@ -44,15 +55,17 @@ def policy() -> sending.Policy:
 
 
 def send(message: messages.Message, address: Address) -> sending.Answer:
-    headers = messages.headers(message, timezone.now(), address.keys)
+    try:
+        headers = messages.headers(message, timezone.now(), address.keys())
+    except sealing.SealError as fault:
+        return sending.Answer(None, 0, f"It cannot be signed. {fault} Give the endpoint a new secret.")
     return sending.post(address.url, message.body.encode(), headers, policy())
 
 
 def address_of(endpoint: WebhookEndpoint) -> Address:
-    keys = [endpoint.secret]
-    if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > timezone.now():
-        keys.append(endpoint.old_secret)
-    return Address(endpoint.url, tuple(keys), endpoint.failures >= deliveries.FAILING_AFTER)
+    until = endpoint.old_secret_until
+    old = endpoint.sealed_old_secret if until and until > timezone.now() else ""
+    return Address(endpoint.url, endpoint.sealed_secret, old, endpoint.failures >= deliveries.FAILING_AFTER)
 
 
 def usable() -> dict[UUID, Address]:

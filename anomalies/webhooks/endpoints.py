@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from anomalies import audit, outbox
+from anomalies import audit, outbox, sealing
 from anomalies.events import OutboxEvent
 from anomalies.webhooks import courier, messages, sending, targets
 from anomalies.webhooks.models import WebhookEndpoint
@@ -41,7 +41,7 @@ def create(
         owner=owner,
         description=description,
         enabled=enabled,
-        secret=messages.new_secret(),
+        sealed_secret=sealing.seal(messages.new_secret()),
         position=position,
     )
     with transaction.atomic():
@@ -85,12 +85,37 @@ def rotate(endpoint: WebhookEndpoint, *, by: audit.Actor) -> WebhookEndpoint:
     """The endpoint with a new secret; for a day messages carry the old one's signature too."""
     with transaction.atomic():
         stored = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
-        stored.old_secret, stored.old_secret_until = stored.secret, timezone.now() + OVERLAP
-        stored.secret = messages.new_secret()
-        stored.save(update_fields=["secret", "old_secret", "old_secret_until"])
+        stored.sealed_old_secret, stored.old_secret_until = stored.sealed_secret, timezone.now() + OVERLAP
+        stored.sealed_secret = sealing.seal(messages.new_secret())
+        stored.save(update_fields=["sealed_secret", "sealed_old_secret", "old_secret_until"])
         until = stored.old_secret_until.isoformat()
         audit.write("webhook.rotated", by=by, subject=str(stored.pk), after={"old_secret_until": until})
     return stored
+
+
+class Resealed(NamedTuple):
+    """Secrets that were sealed anew, and endpoints whose secrets nobody can open any more."""
+
+    secrets: int
+    lost: list[WebhookEndpoint]
+
+
+@transaction.atomic
+def reseal() -> Resealed:
+    """Seal with the present SECRET_KEY what was sealed with one of SECRET_KEY_FALLBACKS."""
+    done, lost = 0, []
+    for endpoint in WebhookEndpoint.objects.select_for_update():
+        for name in ("sealed_secret", "sealed_old_secret"):
+            sealed = getattr(endpoint, name)
+            if not sealed or sealing.is_of_present_key(sealed):
+                continue
+            try:
+                WebhookEndpoint.objects.filter(pk=endpoint.pk).update(**{name: sealing.seal(sealing.opened(sealed))})
+                done += 1
+            except sealing.SealError:
+                if name == "sealed_secret":
+                    lost.append(endpoint)
+    return Resealed(done, lost)
 
 
 @transaction.atomic

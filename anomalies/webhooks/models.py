@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
+from anomalies import sealing
 from anomalies.events import OutboxEvent
 from anomalies.webhooks.targets import URL_CHARACTERS
 
@@ -23,9 +24,9 @@ class WebhookEndpoint(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    # As it is, not hashed: every message is signed with it.
-    secret = models.CharField(max_length=100)
-    old_secret = models.CharField(max_length=100, blank=True)
+    # Not hashed: every message is signed with it.
+    sealed_secret = models.TextField()
+    sealed_old_secret = models.TextField(blank=True)
     old_secret_until = models.DateTimeField(null=True)
     # Up to where in the outbox its deliveries have been written down.
     position = models.BigIntegerField(default=0)
@@ -41,6 +42,11 @@ class WebhookEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.description or self.url
+
+    @property
+    def secret(self) -> str:
+        """What its messages are signed with. Raises SealError."""
+        return sealing.opened(self.sealed_secret)
 
 
 class WebhookDelivery(models.Model):

@@ -15,6 +15,7 @@ from tests.anomaly_server.programs import ROOT, SECRET_KEY, environment, manage,
 CHECKED = {name for name, reader in settings_read().items() if reader in ("flag", "number", "choice")}
 WRONG = {
     "SECRET_KEY": ["", "short"],
+    "SECRET_KEY_FALLBACKS": ["short", "x" * 45 + ",short"],
     "PORT": ["abc", "65536", "-1", "\u0668\u0660"],
     "DEBUG": ["maybe"],
     "LOG_LEVEL": ["LOUD"],
