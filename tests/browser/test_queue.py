@@ -1,12 +1,12 @@
 """The queue in a real browser: thousands of cases at once, views for all, and the list by keyboard."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import site
+from tests.browser import conftest, site
 
 LogIn = Callable[..., Page]
 QUEUE = "/admin/anomalies/case/"
@@ -14,11 +14,17 @@ MANY = 2_000
 
 
 @pytest.fixture(scope="module")
-def many_cases(address: str) -> None:
-    site.run(f"browser_{os.getpid()}", "-m", "tests.browser.many_cases", str(MANY))
+def address() -> Iterator[str]:
+    """A site of this module's own: so many cases would hide those that the other modules look for."""
+    conftest._need_chromium()
+    with site.database(f"browser_queue_{os.getpid()}") as name:
+        site.run(name, "-m", "tests.browser.seed")
+        site.run(name, "-m", "tests.browser.many_cases", str(MANY))
+        with site.served(name) as address:
+            yield address
 
 
-def test_two_thousand_cases_are_judged_after_one_question(log_in: LogIn, many_cases: None):
+def test_two_thousand_cases_are_judged_after_one_question(log_in: LogIn):
     page = log_in()
     page.goto(f"{QUEUE}?currency=XTS")
     page.get_by_label(f"All {MANY:,} of this list").check()
