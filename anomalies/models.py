@@ -9,16 +9,62 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from anomalies import desk, events, kept_answers  # noqa: F401 (their models are this app's too)
+from anomalies.findings import BUILT_IN_MODEL
 from anomalies.webhooks import models as _webhooks  # noqa: F401 (as above)
 
 
-class Reference(models.Model):
-    """What normal looked like in a window: a row at or after `until` is scored against the newest one.
+class ModelVersion(models.Model):
+    """A way of turning evidence into one number: the sum of surprises, each group by its weight.
 
-    `payload` is `scoring.Reference` as bytes; a reference is never changed once written.
+    Name and weights are never changed. It is in shadow first, then live, then retired, and live once only: rows from
+    `live_from` on, up to the next one's, are scored by it, whenever that is done.
+    """
+
+    class State(models.TextChoices):
+        SHADOW = "shadow"
+        LIVE = "live"
+        RETIRED = "retired"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    name = models.CharField(max_length=64, unique=True)
+    weights = models.JSONField(default=dict, help_text="Of the groups of evidence; one that is missing counts 1.")
+    state = models.CharField(max_length=8, choices=State, default=State.SHADOW)
+    live_from = models.DateTimeField("judges payments from", null=True)
+    metrics = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "model_versions"
+        constraints = [
+            # Two live models would give one transaction two scores.
+            models.UniqueConstraint(fields=("state",), condition=Q(state="live"), name="one_model_is_live"),
+            # And so would two that were live at one time.
+            models.UniqueConstraint(fields=("live_from",), name="one_model_goes_live_at_an_instant"),
+            # One that was put back into shadow would still judge the payments of its time.
+            models.CheckConstraint(
+                condition=Q(state="shadow", live_from__isnull=True)
+                | Q(state="live", live_from__isnull=False)
+                | Q(state="retired"),
+                name="model_is_live_from_an_instant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Reference(models.Model):
+    """What normal looked like in a window: rows at or after `until` are scored against the newest one of their model.
+
+    `payload` is `scoring.Reference` as bytes, the model's weights among them; a reference is never changed once
+    written.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
+    # Those that were built before there were other models are the built-in one's.
+    model_version = models.ForeignKey(
+        ModelVersion, db_default=BUILT_IN_MODEL, on_delete=models.PROTECT, related_name="references"
+    )
     since = models.DateTimeField()
     until = models.DateTimeField()
     rows = models.BigIntegerField("transactions seen")
@@ -31,36 +77,13 @@ class Reference(models.Model):
         ordering = ("-until",)
         constraints = [
             # After an upgrade references of an earlier version stay, for the anomalies that name them.
-            models.UniqueConstraint(fields=("until", "version"), name="one_reference_of_a_version_ends_at_an_instant"),
+            models.UniqueConstraint(
+                fields=("model_version", "until", "version"), name="one_reference_of_a_model_ends_at_an_instant"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"reference of {self.since:%Y-%m-%d} to {self.until:%Y-%m-%d}"
-
-
-class ModelVersion(models.Model):
-    """A way of turning evidence into one number. The built-in one is the sum of surprises."""
-
-    class State(models.TextChoices):
-        SHADOW = "shadow"
-        LIVE = "live"
-        RETIRED = "retired"
-
-    id = models.UUIDField(primary_key=True, default=uuid7)
-    name = models.CharField(max_length=64, unique=True)
-    state = models.CharField(max_length=8, choices=State, default=State.SHADOW)
-    metrics = models.JSONField(default=dict)
-    created_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        db_table = "model_versions"
-        constraints = [
-            # Two live models would give one transaction two scores.
-            models.UniqueConstraint(fields=("state",), condition=Q(state="live"), name="one_model_is_live"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Case(models.Model):

@@ -21,6 +21,7 @@ from uuid_utils.compat import uuid7
 import scoring
 from anomalies.events import OutboxEvent
 from anomalies.findings import Finding
+from anomalies.models import ModelVersion
 from anomalies.sentences import sentence
 
 SQL = Path(__file__).parent / "sql"
@@ -168,3 +169,15 @@ def verdict_created(
         "known_at": known_at,
     }
     return Event(Kind.VERDICT_CREATED, user_id, verdict_id, body)
+
+
+def model_promoted(model: ModelVersion, *, replaces: str) -> Event:
+    """The event of a model that goes live; `replaces` is the name of the one before it."""
+    body = {
+        "model_version_id": model.pk,
+        "name": model.name,
+        "weights": model.weights,
+        "live_from": model.live_from,
+        "replaces": replaces,
+    }
+    return Event(Kind.MODEL_PROMOTED, None, model.pk, body)

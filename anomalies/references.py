@@ -1,4 +1,8 @@
-"""What normal looked like, kept and found again. A stored reference is never changed."""
+"""What normal looked like, kept and found again. A stored reference is never changed.
+
+Models follow on one another: each judges by its own references, from its `live_from` on up to the next one's, so that
+a row has the same score whenever it is scored.
+"""
 
 import math
 import time
@@ -7,26 +11,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 
 import scoring
-from anomalies.models import Reference
+from anomalies.models import ModelVersion, Reference
 from scoring.reference import VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A reference in memory, with its identity and the instant from which on it may judge."""
+    """A reference in memory, with its identity, its model's, and the instant from which on it judges."""
 
     id: UUID
-    until: datetime
+    begins: datetime
     content: scoring.Reference
+    model_version_id: UUID
 
 
-# (id, until) of the stored references, oldest first.
-Listed = Sequence[tuple[UUID, datetime]]
+class Turn(NamedTuple):
+    """From when on which stored reference, of which model, judges."""
+
+    begins: datetime
+    id: UUID
+    model_version_id: UUID
+
+
+# In the order of time.
+Listed = Sequence[Turn]
 
 
 class _Known:
@@ -48,10 +63,10 @@ _known = _Known()
 
 
 def in_force(at: datetime) -> Stored | None:
-    """The newest reference that ends at or before `at`, so that nothing is judged by its own future.
+    """The newest reference that ends at or before `at`, so that nothing is judged by its own future, of the model then.
 
-    One that another process has just built counts some seconds later (settings.LIVE_CACHE_S), which
-    spares a live score its query: every score names the reference it used.
+    One that another process has just built, or let go live, counts some seconds later (settings.LIVE_CACHE_S),
+    which spares a live score its query: every score names the reference it used.
     """
     (found,) = in_force_at([at])
     return found
@@ -60,35 +75,59 @@ def in_force(at: datetime) -> Stored | None:
 def in_force_at(instants: Sequence[datetime]) -> list[Stored | None]:
     """The one in force at each instant. At most one query, and one for each that this process has not seen yet."""
     listed = _known()
-    ends = [until for _, until in listed]
-    places = [bisect_right(ends, at) for at in instants]
+    begun = [turn.begins for turn in listed]
+    places = [bisect_right(begun, at) for at in instants]
     return [_read(*listed[place - 1]) if place else None for place in places]
 
 
-def ends() -> set[datetime]:
-    """Where the stored references end. One query."""
-    return {until for _, until in _listed()}
+def built() -> set[tuple[UUID, datetime]]:
+    """Model and end of every stored reference. One query."""
+    return set(Reference.objects.filter(version=VERSION).values_list("model_version_id", "until"))
 
 
 def all_stored() -> list[Stored]:
-    """Every reference, oldest first. One query, and one for each that this process has not seen yet."""
-    return [_read(*found) for found in _listed()]
+    """Every reference that judges, in the order of time. One query, and one for each that this process has not seen."""
+    return [_read(*turn) for turn in _listed()]
 
 
-def save(content: scoring.Reference, *, since: datetime, until: datetime, rows: int) -> None:
-    """Keep a reference of [since, until). One that ends at the same instant stays: two runs may meet here."""
-    Reference.objects.bulk_create(
-        [Reference(since=since, until=until, rows=rows, payload=content.to_bytes(), version=VERSION)],
-        ignore_conflicts=True,
+def of_model(model_version_id: UUID) -> dict[datetime, Stored]:
+    """By its end, every reference of a model, as if it had always been live. Queries as for `all_stored`."""
+    kept = Reference.objects.filter(version=VERSION, model_version_id=model_version_id)
+    return {until: _read(until, id, model_version_id) for id, until in kept.values_list("id", "until")}  # noqa: A001
+
+
+def save(content: scoring.Reference, *, model: ModelVersion, since: datetime, until: datetime) -> None:
+    """Keep a model's reference of [since, until). One that ends at the same instant stays: two runs may meet here."""
+    made = Reference(
+        model_version=model, since=since, until=until, rows=content.rows, payload=content.to_bytes(), version=VERSION
     )
+    Reference.objects.bulk_create([made], ignore_conflicts=True)
 
 
 def _listed() -> Listed:
     """Those that this version of scoring reads. An upgrade leaves the others to the anomalies that name them."""
-    return tuple(Reference.objects.filter(version=VERSION).order_by("until").values_list("id", "until"))
+    kept = Reference.objects.filter(version=VERSION, model_version__live_from__isnull=False).order_by("until")
+    rows: Any = kept.values_list("model_version__live_from", "until", "id", "model_version_id")
+    return in_turn(list(rows))
+
+
+def in_turn(kept: Sequence[tuple[datetime, datetime, UUID, UUID]]) -> Listed:
+    """Which of these (their model's live_from, end, id, model), sorted by their ends, judges from when on.
+
+    A model begins with the newest that it has then, and goes on with each later one as it ends. Until it has any, the
+    model before it goes on.
+    """
+    starts = sorted({live_from for live_from, *_ in kept})
+    follower = dict(pairwise(starts))
+    turns: dict[datetime, Turn] = {}
+    for live_from, until, id, model in kept:  # noqa: A001
+        begins = max(live_from, until)
+        if live_from not in follower or begins < follower[live_from]:
+            turns[begins] = Turn(begins, id, model)
+    return [turns[begins] for begins in sorted(turns)]
 
 
 @lru_cache(maxsize=256)
-def _read(id: UUID, until: datetime) -> Stored:  # noqa: A002
+def _read(begins: datetime, id: UUID, model_version_id: UUID) -> Stored:  # noqa: A002
     payload = Reference.objects.values_list("payload", flat=True).get(pk=id)
-    return Stored(id=id, until=until, content=scoring.Reference.from_bytes(bytes(payload)))
+    return Stored(id, begins, scoring.Reference.from_bytes(bytes(payload)), model_version_id)

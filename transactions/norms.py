@@ -7,9 +7,12 @@ a day and at most a week.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -18,11 +21,12 @@ from django.db.models import Count, Max, Min, QuerySet
 from numpy.typing import NDArray
 
 import scoring
-from anomalies import references
+from anomalies import model_versions, references
 from anomalies.estimates import estimated_rows
+from anomalies.models import ModelVersion
 from transactions import history, merchants, pieces
 from transactions.models import Transaction
-from transactions.scorer import microseconds
+from transactions.scorer import EPOCH, microseconds
 
 WINDOW = timedelta(days=28)
 SHORTEST_STEP = timedelta(days=1)
@@ -41,28 +45,57 @@ BUILDING = 7_366_101
 USERS = (Path(__file__).parent / "sql" / "users.sql").read_text()
 
 
-def build_due(stretches: merchants.Stretches | None = None) -> int:
+# Which models a reference that ends at an instant is built for.
+Asked = Mapping[datetime, Sequence[ModelVersion]]
+
+
+class Built(NamedTuple):
+    """A model's reference of the window that ends at `until`."""
+
+    model: ModelVersion
+    until: datetime
+    content: scoring.Reference
+
+
+def build_due(stretches: merchants.Stretches | None = None, *, models: Sequence[ModelVersion] | None = None) -> int:
     """Build every reference that is due and has enough rows behind it; says how many were built.
 
     stretches: those of the run that goes on with them.
+    models: in their order, those that judge; by default, as stored.
 
     One run at a time builds; another one waits for it, and then finds them there.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [BUILDING])
+        asked = _due(model_versions.in_turn() if models is None else models)
+        if not asked:
+            return 0
         if stretches is not None:
-            return _build_due(stretches)
+            return _build(asked, stretches)
         with merchants.stretches(users=0) as own:
-            return _build_due(own)
+            return _build(asked, own)
 
 
-def _build_due(stretches: merchants.Stretches) -> int:
+def _due(models: Sequence[ModelVersion]) -> Asked:
     span = Transaction.objects.aggregate(first=Min("txn_date"), last=Max("txn_date"))
     if span["first"] is None:
-        return 0
-    built = references.ends()
-    ends = [end for end in ladder(span["first"], span["last"]) if end not in built]
-    return _build(ends, stretches) if ends else 0
+        return {}
+    built, asked = references.built(), defaultdict(list)
+    for end, model in judging(ladder(span["first"], span["last"]), models):
+        if (model.pk, end) not in built:
+            asked[end].append(model)
+    return asked
+
+
+def judging(ends: Sequence[datetime], models: Sequence[ModelVersion]) -> Iterator[tuple[datetime, ModelVersion]]:
+    """Which model has a reference that ends where: the one that is live then, and one that goes live before the next.
+
+    ends and models (those with a `live_from`) in their order.
+    """
+    starts = [model.live_from or EPOCH for model in models]
+    for model, start, stop in zip(models, starts, [*starts[1:], None], strict=True):
+        newest = max(bisect_right(ends, start) - 1, 0)
+        yield from ((end, model) for end in ends[newest:] if stop is None or end < stop)
 
 
 def ladder(first: datetime, last: datetime) -> list[datetime]:
@@ -75,12 +108,21 @@ def ladder(first: datetime, last: datetime) -> list[datetime]:
     return ends[:-1]
 
 
-def _build(ends: Sequence[datetime], stretches: merchants.Stretches) -> int:
-    """References that end at `ends`, all from one pass over a sample of the users, or a few where ends are many."""
+def _build(asked: Asked, stretches: merchants.Stretches) -> int:
+    built = 0
+    for model, until, content in fitted(asked, stretches):
+        references.save(content, model=model, since=until - WINDOW, until=until)
+        built += 1
+    return built
+
+
+def fitted(asked: Asked, stretches: merchants.Stretches) -> Iterator[Built]:
+    """References with enough rows, all from one pass over a sample of the users, or a few where ends are many."""
+    ends = sorted(asked)
     share = _share(ends)
     rows_a_day = share * estimated_rows(_within(min(ends) - WINDOW, max(ends))) / max((max(ends) - min(ends)).days, 1)
-    groups = _groups(ends, days=SAMPLE_ROWS / max(rows_a_day, 1))
-    return sum(_build_group(group, share, stretches) for group in groups)
+    for group in _groups(ends, days=SAMPLE_ROWS / max(rows_a_day, 1)):
+        yield from _fitted_group(group, asked, share, stretches)
 
 
 def _share(ends: Sequence[datetime]) -> float:
@@ -102,18 +144,18 @@ def _within(since: datetime, until: datetime) -> QuerySet[Transaction]:
     return Transaction.objects.filter(txn_date__gte=since, txn_date__lt=until)
 
 
-def _build_group(ends: Sequence[datetime], share: float, stretches: merchants.Stretches) -> int:
+def _fitted_group(
+    ends: Sequence[datetime], asked: Asked, share: float, stretches: merchants.Stretches
+) -> Iterator[Built]:
     sample = list(_sampled(min(ends) - WINDOW, max(ends), share, stretches))
-    built = 0
     for end in ends:
         low, high = microseconds(end - WINDOW), microseconds(end)
         parts = [features.take((at_us >= low) & (at_us < high)) for at_us, features in sample]
-        rows = sum(len(part) for part in parts)
-        if rows < scoring.MINIMUM_ROWS:
+        if sum(len(part) for part in parts) < scoring.MINIMUM_ROWS:
             continue
-        references.save(scoring.Reference.fit(scoring.join(parts)), since=end - WINDOW, until=end, rows=rows)
-        built += 1
-    return built
+        features = scoring.join(parts)
+        for model in asked[end]:
+            yield Built(model, end, scoring.Reference.fit(features, model.weights))
 
 
 def _sampled(

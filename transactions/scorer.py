@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import scoring
 from anomalies import references
-from anomalies.findings import BUILT_IN_MODEL, Scored, Unscored
+from anomalies.findings import Scored, Unscored
 from transactions import history, merchants
 
 NO_REFERENCE = Unscored(
@@ -27,6 +27,7 @@ class Judged(NamedTuple):
     features: scoring.Features
     scores: scoring.Scores
     reference_id: UUID
+    model_version_id: UUID
 
     def scored(self, places: Sequence[int]) -> list[Scored]:
         """Numbers, reasons and known features of the rows at `places` in here."""
@@ -43,7 +44,7 @@ class Judged(NamedTuple):
             reasons=reasons,
             features=self.features.row(i),
             reference_id=self.reference_id,
-            model_version_id=BUILT_IN_MODEL,
+            model_version_id=self.model_version_id,
         )
 
 
@@ -55,7 +56,8 @@ def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored
     past, seen = history.up_to(user_id, txn_date, id)
     features = scoring.build(past.columns, past.wanted, seen)
     scores = scoring.score(features, reference.content)
-    return Judged(np.flatnonzero(past.wanted), features, scores, reference.id).scored([0])[0]
+    judged = Judged(np.flatnonzero(past.wanted), features, scores, reference.id, reference.model_version_id)
+    return judged.scored([0])[0]
 
 
 def judge(
@@ -66,14 +68,19 @@ def judge(
     among: at least those that are in force at some wanted row, oldest first; all that are stored if not given.
     """
     stored = references.all_stored() if among is None else among
-    ends = np.array([microseconds(reference.until) for reference in stored], dtype=np.int64)
+    return by_each(past, stretches.features(past), stored)
+
+
+def by_each(past: history.History, features: scoring.Features, stored: Sequence[references.Stored]) -> Iterator[Judged]:
+    """`judge` of features that are known already, and by these references, oldest first."""
+    begun = np.array([microseconds(reference.begins) for reference in stored], dtype=np.int64)
     rows = np.flatnonzero(past.wanted)
-    in_force = np.searchsorted(ends, past.columns.at_us[rows], side="right") - 1
-    features = stretches.features(past)
+    in_force = np.searchsorted(begun, past.columns.at_us[rows], side="right") - 1
     for number in np.unique(in_force[in_force >= 0]):
         members = np.flatnonzero(in_force == number)
-        part = features.take(members)
-        yield Judged(rows[members], part, scoring.score(part, stored[number].content), stored[number].id)
+        part, reference = features.take(members), stored[number]
+        scores = scoring.score(part, reference.content)
+        yield Judged(rows[members], part, scores, reference.id, reference.model_version_id)
 
 
 def microseconds(instant: datetime) -> int:

@@ -111,7 +111,7 @@ def test_the_latest_scores_are_those_of_their_explanations(client: Client, busie
 
 
 def test_rows_before_the_first_reference_have_no_score_beside_those_that_have(client: Client, busiest: UUID) -> None:
-    user, first = uuid4(), min(references.ends())
+    user, first = uuid4(), min(end for _, end in references.built())
     rows = [RowFactory(user_id=user, txn_date=first + timedelta(hours=hour)) for hour in (-2, -1, 0, 1)]
     intake.take(rows, score=False)
     told = summary(client, user)["recent_scores"]
