@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -11,7 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
@@ -33,7 +36,7 @@ EDITED = ("url", "description", "kinds", "enabled")
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     kinds = forms.MultipleChoiceField(
-        label=gettext_lazy("events"),
+        label=gettext_lazy("Events"),
         choices=OutboxEvent.Kind.choices,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=gettext_lazy("What the endpoint is told of."),
@@ -49,9 +52,9 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(ModelAdmin):  # type: ignore[misc]
     form = EndpointForm
-    list_display = ("__str__", "url", "events", "enabled", "health", "owner")
-    list_select_related = ("owner",)
-    list_filter = ("enabled",)
+    list_display = ("url", "description", "events", "enabled", "health")
+    empty_title = gettext_lazy("No webhook endpoint yet")
+    empty_hint = gettext_lazy("Make one, and the events that you choose are posted to it, signed, as they happen.")
     fields = (*EDITED, "disabled_reason", "masked_secret", "health", "owner")
     readonly_fields = ("disabled_reason", "masked_secret", "health", "owner")
     change_form_outer_after_template = "console/webhook_actions.html"
@@ -128,8 +131,9 @@ class WebhookEndpointAdmin(ModelAdmin):  # type: ignore[misc]
             return endpoint.disabled_reason or _("Disabled")
         if endpoint.failing_since is None:
             return _("Good")
-        told = {"many": show.whole(endpoint.failures), "since": show.moment(endpoint.failing_since)}
-        return _("%(many)s failures in a row since %(since)s") % told
+        many, since = show.whole(endpoint.failures), show.moment(endpoint.failing_since)
+        told = ngettext("{} failure in a row since {} (UTC)", "{} failures in a row since {} (UTC)", endpoint.failures)
+        return format_html(told, many, since)
 
     def _endpoint(self, request: HttpRequest, endpoint_id: UUID) -> WebhookEndpoint:
         if not request.user.has_perm(CHANGE):
@@ -176,7 +180,7 @@ class OfUserFilter(OfId):
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(IdSearch, ReadOnlyAdmin):
-    list_display = ("when", "kind", "to", "user", "state_", "attempts", "status", "duration_ms", "error_", "next_try")
+    list_display = ("when", "kind", "to", "user", "state_", "attempts", "status", "error_", "next_try")
     list_filter = (StateFilter, EndpointFilter, OfUserFilter)
     list_select_related = ("endpoint",)
     ordering = ("-created_at", "id")
@@ -192,19 +196,23 @@ class WebhookDeliveryAdmin(IdSearch, ReadOnlyAdmin):
         "status",
         "duration_ms",
         "error",
-        "next_try_at",
-        "give_up_at",
-        "created_at",
-        "finished_at",
+        "next_try",
+        "gives_up",
+        "when",
+        "finished",
         "tries_",
     )
-    readonly_fields = ("tries_",)
+    readonly_fields = ("next_try", "gives_up", "when", "finished", "tries_")
     actions = ("send_again",)
     empty_title = gettext_lazy("Nothing was delivered yet")
-    empty_hint = gettext_lazy(
-        "What happens is written down here for each webhook endpoint that chose it, with every attempt. "
-        "It is kept for OUTBOX_DAYS days."
-    )
+
+    @property
+    def empty_hint(self) -> str:
+        text = _(
+            "What happens is written down here for each webhook endpoint that chose it, with every attempt. "
+            "It is kept for %(days)s days."
+        )
+        return text % {"days": settings.OUTBOX_DAYS}
 
     def has_view_permission(self, request: HttpRequest, _obj: WebhookDelivery | None = None) -> bool:
         return request.user.has_perm(SEE)
@@ -239,7 +247,7 @@ class WebhookDeliveryAdmin(IdSearch, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("error"))
     def error_(self, delivery: WebhookDelivery) -> str:
-        return format_html('<span class="reason-cell" title="{}">{}</span>', delivery.error, delivery.error)
+        return format_html('<span title="{}">{}</span>', delivery.error, Truncator(delivery.error).chars(32))
 
     @admin.display(description=gettext_lazy("next try (UTC)"))
     def next_try(self, delivery: WebhookDelivery) -> str:
@@ -247,14 +255,22 @@ class WebhookDeliveryAdmin(IdSearch, ReadOnlyAdmin):
             return ""
         return show.moment(delivery.next_try_at) if delivery.next_try_at else _("after an earlier event of the user")
 
-    @admin.display(description=gettext_lazy("attempts"))
+    @admin.display(description=gettext_lazy("given up (UTC)"))
+    def gives_up(self, delivery: WebhookDelivery) -> str:
+        return show.moment(delivery.give_up_at)
+
+    @admin.display(description=gettext_lazy("ended (UTC)"))
+    def finished(self, delivery: WebhookDelivery) -> str:
+        return show.moment(delivery.finished_at) if delivery.finished_at else ""
+
+    @admin.display(description=gettext_lazy("every attempt (UTC)"))
     def tries_(self, delivery: WebhookDelivery) -> str:
-        return "\n".join(map(_told, WebhookAttempt.objects.filter(delivery_id=delivery.pk).order_by("at", "id")[:100]))
+        made = WebhookAttempt.objects.filter(delivery_id=delivery.pk).order_by("at", "id")[:100]
+        return format_html_join(mark_safe("<br>"), "{}: {} ({} ms)", map(_told, made))
 
 
-def _told(attempt: WebhookAttempt) -> str:
-    result = attempt.error or str(attempt.status)
-    return f"{show.moment(attempt.at)}: {result} ({attempt.duration_ms} ms)"
+def _told(attempt: WebhookAttempt) -> tuple[str, str, int]:
+    return show.moment(attempt.at), attempt.error or str(attempt.status), attempt.duration_ms
 
 
 def _tell_many(request: HttpRequest, many: int) -> None:

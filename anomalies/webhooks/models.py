@@ -105,7 +105,7 @@ class WebhookDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {str(self.event_id)[-8:]}"
+        return f"{self.get_kind_display()} {str(self.event_id)[-8:]}"
 
 
 class WebhookAttempt(models.Model):

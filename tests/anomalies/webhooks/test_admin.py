@@ -137,3 +137,29 @@ def test_deleting_says_what_goes_and_takes_the_deliveries_along(operator: Client
     assert not WebhookEndpoint.objects.exists()
     assert not WebhookDelivery.objects.exists()
     assert AuditEntry.objects.filter(action="webhook.deleted", actor="otto").exists()
+
+
+def test_an_empty_log_says_for_how_many_days_it_is_kept(operator: Client, settings: Settings) -> None:
+    settings.OUTBOX_DAYS = 23
+    assert "It is kept for 23 days." in operator.get(LOG).content.decode()
+    assert "No webhook endpoint yet" in operator.get(PAGES).content.decode()
+
+
+def test_labels_begin_with_capitals(operator: Client) -> None:
+    page = operator.get(f"{PAGES}add/").content.decode()
+    labels = [text.strip() for text in re.findall(r"<label[^>]*>\s*([A-Za-z][^<]*)", page)]
+    assert {"URL", "Description", "Events", "Enabled"} <= set(labels)
+    assert [label for label in labels if label[0].islower()] == []
+
+
+def test_instants_are_shown_and_not_their_markup(operator: Client, shop: Receiver) -> None:
+    endpoint = made(shop)
+    shop.status_of = lambda _: 500
+    tell(1)
+    courier.deliver_due()
+    for address in (PAGES, f"{PAGES}{endpoint.pk}/change/"):
+        page = operator.get(address).content.decode()
+        assert re.search(r'1 failures? in a row since <time class="moment"', page)
+    page = operator.get(f"{LOG}{WebhookDelivery.objects.get().pk}/change/").content.decode()
+    assert re.search(r"</time>: 500 Internal Server Error\. ok \(\d+ ms\)", page)
+    assert "&lt;time" not in page
