@@ -95,7 +95,7 @@ def test_rows_are_walked_selected_and_opened_by_keyboard(log_in: LogIn):
 def test_the_selected_are_closed_without_javascript(log_in: LogIn):
     page = log_in(scripts=False)
     page.goto(f"{QUEUE}?state=open")
-    page.locator("#result_list .c-pick").last.check()
+    page.locator("#result_list .c-pick").first.check()
     page.locator("#bulk [name=do]").select_option(label="Close as unsure")
     page.get_by_role("button", name="Go on…").click()
     page.get_by_role("button", name="Close 1 case as unsure").click()
