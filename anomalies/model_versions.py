@@ -5,13 +5,12 @@ these stays as it is, though they may be scored again.
 """
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+import scoring
 from anomalies import audit, outbox
 from anomalies.audit import Actor
 from anomalies.models import ModelVersion
@@ -52,8 +51,14 @@ def in_turn() -> list[ModelVersion]:
     return list(ModelVersion.objects.filter(live_from__isnull=False).order_by("live_from"))
 
 
+def weights_told(model: ModelVersion) -> str:
+    """In the order of the groups: the database keeps its own."""
+    given = [f"{group} {model.weights[group]:g}" for group in scoring.GROUPS if group in model.weights]
+    return ", ".join(given) or "all 1"
+
+
 @transaction.atomic
-def add(name: str, weights: Mapping[str, Any], *, by: Actor) -> ModelVersion:
+def add(name: str, weights: object, *, by: Actor) -> ModelVersion:
     """A new model, in shadow. Raises ModelError."""
     if not NAME.fullmatch(name) or name == SERVER:
         raise ModelError(

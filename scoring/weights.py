@@ -5,6 +5,7 @@ two. Rarity and score keep their meaning whatever the weights, because the refer
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from scoring.reference import GROUPS
 
@@ -27,7 +28,7 @@ def checked(given: object) -> dict[str, float]:
 
 
 def _weight(group: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise BadWeights(f"The weight of {group} is no number.")
     # Nothing of which NaN is a part is so.
     if not 0 <= value <= HEAVIEST:

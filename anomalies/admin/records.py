@@ -17,7 +17,7 @@ from anomalies.admin import case_page
 from anomalies.admin.base import IdSearch, ReadOnlyAdmin
 from anomalies.admin.cases import reason_cell
 from anomalies.admin.filters import Choice, Code, DateRange, LevelFilter, Links, NumberRange, Rows
-from anomalies.models import Anomaly, ModelVersion, PendingScore, Reference, Verdict
+from anomalies.models import Anomaly, PendingScore, Reference, Verdict
 from anomalies.titles import TITLES
 
 
@@ -185,9 +185,10 @@ class VerdictAdmin(IdSearch, ReadOnlyAdmin):
 
 @admin.register(Reference)
 class ReferenceAdmin(ReadOnlyAdmin):
-    list_display = ("until_", "since_", "rows_", "created")
+    list_display = ("until_", "since_", "model_version", "rows_", "created")
+    list_select_related = ("model_version",)
     ordering = ("-until",)
-    fields = ("id", "since", "until", "rows", "created_at")
+    fields = ("id", "model_version", "since", "until", "rows", "created_at")
     empty_title = _("No reference yet")
     empty_hint = _(
         "A reference holds what normal looks like. Scoring builds it from about a day of transactions: "
@@ -214,16 +215,6 @@ class ReferenceAdmin(ReadOnlyAdmin):
     @admin.display(description=_("transactions seen"))
     def rows_(self, reference: Reference) -> str:
         return format_html('<span class="number">{}</span>', show.whole(reference.rows))
-
-
-@admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnlyAdmin):
-    list_display = ("name", "state", "created")
-    ordering = ("-created_at",)
-
-    @admin.display(description=_("made (UTC)"))
-    def created(self, version: ModelVersion) -> str:
-        return show.moment(version.created_at)
 
 
 @admin.register(PendingScore)

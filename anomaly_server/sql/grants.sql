@@ -26,6 +26,8 @@ BEGIN
             -- or an intruder in the application cannot rewrite it.
             WHEN relation.relname IN ('transactions', 'verdicts', 'comments', 'audit_entries', 'django_admin_log')
                 THEN 'SELECT, INSERT'
+            -- A model's name and weights, by which stored scores are explained, stay as they were made.
+            WHEN relation.relname = 'model_versions' THEN 'SELECT, INSERT, UPDATE (state, live_from, metrics)'
             -- Which migrations ran is the owner's to say.
             WHEN relation.relname = 'django_migrations' THEN 'SELECT'
             ELSE 'SELECT, INSERT, UPDATE, DELETE'

@@ -145,6 +145,7 @@ ACTIONS = {
     ("transactions.ApiKey", "rotate"): OPERATORS,
     ("transactions.ApiKey", "delete_selected"): OPERATORS,
     ("anomalies.WebhookDelivery", "send_again"): OPERATORS,
+    ("anomalies.ModelVersion", "promote"): OPERATORS,
     ("axes.AccessAttempt", "delete_selected"): ADMINS,
     ("axes.AccessLog", "delete_selected"): NONE,
     ("axes.AccessFailureLog", "delete_selected"): NONE,

@@ -54,6 +54,7 @@ def test_the_application_has_no_ddl(app: Connection, statement: str) -> None:
         ("audit_entries", "note"),
         ("django_admin_log", "object_repr"),
         ("django_migrations", "name"),
+        ("model_versions", "name"),
     ],
 )
 def test_what_happened_cannot_be_rewritten(app: Connection, table: str, column: str) -> None:
@@ -74,7 +75,10 @@ def test_transactions_and_verdicts_can_be_added(app: Connection) -> None:
 
 
 def test_all_other_tables_can_be_worked_with(app: Connection) -> None:
-    kept = {"transactions", "verdicts", "comments", "audit_entries", "django_admin_log", "django_migrations"}
+    kept = {
+        "transactions", "verdicts", "comments", "audit_entries", "django_admin_log", "django_migrations",
+        "model_versions",
+    }  # fmt: skip
     lacking = app.execute(
         """SELECT relname, privilege FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND NOT relname = ANY(%s)
@@ -82,6 +86,18 @@ def test_all_other_tables_can_be_worked_with(app: Connection) -> None:
         [list(kept)],
     ).fetchall()
     assert lacking == []
+
+
+def test_a_model_can_be_made_and_put_live(app: Connection) -> None:
+    made = """INSERT INTO model_versions (id, name, weights, state, metrics)
+              VALUES (%s, 'other', '{"hour": 2}', 'shadow', '{}')"""
+    with app.transaction(force_rollback=True):
+        app.execute(made, [uuid.uuid4()])
+        app.execute("SELECT FROM model_versions FOR UPDATE")
+        app.execute("UPDATE model_versions SET state = 'retired' WHERE state = 'live'")
+        app.execute("UPDATE model_versions SET state = 'live', live_from = now() WHERE name = 'other'")
+        with pytest.raises(InsufficientPrivilege):
+            app.execute("UPDATE model_versions SET weights = '{}'")
 
 
 def test_a_job_can_be_deferred_fetched_and_finished(app: Connection) -> None:
