@@ -22,6 +22,7 @@ from psycopg.errors import QueryCanceled
 
 from anomalies import budget, pending
 from anomalies.findings import Finding, Scored, Unscored
+from anomalies.guard import Guard, Unsure
 from anomalies.record import record
 from transactions import counting, scorer, store
 from transactions.rows import Row
@@ -49,7 +50,7 @@ class Taken(NamedTuple):
     outcome: Outcome
     fields: tuple[str, ...]
     scored: Scored | Unscored | None
-    # The row's columns where they are known already, as `store.write_and_mark` gives them.
+    # What the database made of meta_data, merchant_id and received_at, where it has told.
     stored: tuple[Any, ...] | None = None
 
 
@@ -71,7 +72,7 @@ def take(rows: Sequence[Row], *, score: bool = True) -> list[Taken]:
 
 def _take_one(row: Row) -> Taken:
     if not settings.LIVE_SCORING:
-        return _stored(row)
+        return take_unscored(row)
     with transaction.atomic():
         # A new row is nearly always scored next: what keeps the scoring apart goes along.
         written, is_late = store.write_in_turn(row, then=BEGIN_APART, unless_new=END_APART)
@@ -86,13 +87,18 @@ def _take_one(row: Row) -> Taken:
     return Taken(row, written.outcome, written.fields, scored)
 
 
-def _stored(row: Row) -> Taken:
-    """The row stored; its score waits. Nobody scores it now, so it need not wait for the user's other rows."""
+def take_unscored(row: Row, guard: Guard | None = None) -> Taken:
+    """The row stored; its score waits. Nobody scores it now, so it need not wait for the user's other rows.
+
+    Raises Unsure if it is not new, or the guard says no.
+    """
     # One statement needs no transaction; within another's, its failure is undone alone.
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
-        stored = store.write_and_mark(row)
+        stored = store.write_and_mark(row, guard)
     if stored is not None:
         return Taken(row, Outcome.CREATED, (), LATER, stored)
+    if guard is not None:
+        raise Unsure
     with transaction.atomic():
         (written,) = store.write([row])
         if written.outcome is Outcome.CREATED:  # The one that was there has just gone.

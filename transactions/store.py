@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
 
+from anomalies.guard import Guard
 from anomalies.prepared import fetch
 from transactions.rows import FIELDS, BadRow, Problem, Row
 
@@ -117,14 +119,25 @@ def write_in_turn(row: Row, *, then: str = "", unless_new: str = "") -> tuple[Wr
         return _write_one(row), False
 
 
-def write_and_mark(row: Row) -> tuple[Any, ...] | None:
+def write_and_mark(row: Row, guard: Guard | None = None) -> tuple[Any, ...] | None:
     """Store one row and mark its user as waiting to be scored. One round trip, also without a database transaction.
 
-    Returns the row's columns as `insert_and_mark.sql` names them, None if its id was there: then nothing was done.
+    Returns what `insert_and_mark.sql` gives, None if the id was there or the guard says no: then nothing was done.
     Raises RefusedByDatabase; after that, the caller's database transaction is broken.
     """
+    statement, values = INSERT_AND_MARK, [getattr(row, name) for name in FIELDS]
+    if guard is not None:
+        statement, values = _under(guard.condition), [*values, *guard.values]
     with _constraints_told([row]):
-        return next(iter(fetch(INSERT_AND_MARK, _values(row))), None)
+        stored = next(iter(fetch(statement, values)), None)
+    if guard is not None:
+        guard.is_met = stored is not None
+    return stored
+
+
+@cache
+def _under(condition: str) -> str:
+    return INSERT_AND_MARK.replace("WHERE true", f"WHERE {condition}")
 
 
 def _values(row: Row) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from anomalies.api import deprecation, idempotency
 from anomalies.api.exporting import parameters_of
-from anomalies.api.guarded import GuardedList, guard_of
+from anomalies.api.guarded import Guarded, guard_of
 from anomalies.api.listing import Listing
 from anomalies.api.parameters import Parameters, given
 from anomalies.api.problems import Error, LengthRequired, Refused
@@ -44,7 +44,7 @@ class PrivateView(APIView):
         return response
 
 
-class StrictViewSet(GuardedList, PrivateView, GenericViewSet[Any]):
+class StrictViewSet(Guarded, PrivateView, GenericViewSet[Any]):
     """A viewset that takes no query parameters, but for its list, which takes those of its filters and pages.
 
     `queryset`, `serializer_class` and `filterset_class` are the contract. `listing` answers as they would without

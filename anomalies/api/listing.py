@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 from django.db import connection
 
+from anomalies.guard import Guard, Unsure
 from anomalies.prepared import fetch
 
 Row = tuple[Any, ...]
@@ -36,21 +37,6 @@ class Position(NamedTuple):
     key: Row
     backward: bool = False
     inclusive: bool = False
-
-
-class Unsure(Exception):
-    """No row came: there is none, or who asks may not ask any more. Never answered."""
-
-
-@dataclass
-class Guard:
-    """The condition that a key is what it was, with its values; `renew` looks up user and key, or raises."""
-
-    condition: str
-    values: tuple[str, ...]
-    renew: Callable[[], tuple[Any, Any]]
-    # Rows have come under the condition.
-    is_met: bool = False
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class AnomalyViewSet(exporting.Exports, StrictViewSet):
     pagination_class = KeysetPagination
     lookup_field = "transaction_id"
     listing = listings.ANOMALIES
-    guards = True
+    guards = frozenset({"list"})
     scopes = {"read": "anomalies:read"}
     nothing = "No anomaly has this transaction id."
 
@@ -85,7 +85,7 @@ class CaseViewSet(exporting.Exports, CaseWork):
     pagination_class = KeysetPagination
     lookup_field = "id"
     listing = listings.CASES
-    guards = True
+    guards = frozenset({"list"})
     scopes = {"read": "cases:read", "write": "cases:write"}
     write_permission = "anomalies.review_case"
     nothing = "There is no such case."
@@ -109,7 +109,7 @@ class VerdictViewSet(exporting.Exports, StrictViewSet):
     filter_backends = [DeclaredFilters]
     pagination_class = KeysetPagination
     listing = listings.VERDICTS
-    guards = True
+    guards = frozenset({"list"})
     scopes = {"read": "verdicts:read", "write": "verdicts:write"}
     write_permission = "anomalies.review_case"
 

@@ -10,11 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anomalies.api.guarded import GuardedList
+from anomalies.api.guarded import Guarded
 from anomalies.api.listing import Listing
 from tests.api import BASE, client_of, problem, results, used_key
 from tests.factories import TransactionFactory
 from transactions import keys, limits
+from transactions.api.views import TransactionViewSet
 from transactions.models import ApiKey
 
 pytestmark = pytest.mark.django_db
@@ -113,7 +114,7 @@ def test_no_rows_are_answered_without_the_guards_query(text: str, monkeypatch: p
 
     monkeypatch.setattr(Listing, "fetch", careless)
     problem(client_of(text).get(BASE + LIST), 500)
-    monkeypatch.setattr(GuardedList, "takes_guard", False)
+    monkeypatch.setattr(TransactionViewSet, "takes_guard", False)
     assert results(client_of(text), LIST) == []
 
 

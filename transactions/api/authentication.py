@@ -6,7 +6,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from structlog.contextvars import bind_contextvars
 
-from anomalies.api.listing import Guard
+from anomalies.guard import Guard
 from transactions import keys
 from transactions.models import ApiKey
 

@@ -1,12 +1,14 @@
 """Transactions over HTTP."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.urls import reverse
+from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from orjson import Fragment
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,9 +17,11 @@ from anomalies.api import exporting
 from anomalies.api.base import StrictViewSet, json_object
 from anomalies.api.explanations import explained
 from anomalies.api.filtering import DeclaredFilters
+from anomalies.api.guarded import guard_of
 from anomalies.api.paging import KeysetPagination
 from anomalies.api.problems import Conflict, Error, Refused, pointer
 from anomalies.findings import Scored, Unscored
+from anomalies.guard import Guard
 from transactions import counting, intake, rows, scorer
 from transactions.api.bulk import BulkCreate
 from transactions.api.listings import TRANSACTIONS
@@ -54,7 +58,7 @@ class TransactionViewSet(exporting.Exports, BulkCreate, StrictViewSet):
     pagination_class = KeysetPagination
     lookup_field = "id"
     listing = TRANSACTIONS
-    guards = True
+    guards = frozenset({"list", "create"})
     nothing = "There is no such transaction."
     scopes = {"read": "transactions:read", "write": "transactions:write"}
     write_permission = "transactions.add_transaction"
@@ -79,16 +83,24 @@ class TransactionViewSet(exporting.Exports, BulkCreate, StrictViewSet):
     )
     def create(self, request: Request) -> Response:
         try:
-            taken, scored = _taken(json_object(request))
+            taken, scored = _taken(json_object(request), guard_of(request))
         except Refused as refusal:
+            self.make_sure()
             counting.count("conflict" if isinstance(refusal, Conflict) else "rejected")
             raise
         counting.count(taken.outcome)
         row = taken.row
-        (shown,) = self.listing.presented([taken.stored]) if taken.stored else (self.row(self.listing, row.id),)
-        location = request.build_absolute_uri(reverse("transaction", args=[row.id]))
+        shown = self.row(self.listing, row.id) if taken.stored is None else _shown(row, *taken.stored)
         body = {**shown, **explained(scored, row.currency)}
+        # The address of a transaction is that of the list and its id.
+        location = f"{request.build_absolute_uri(request.path)}{row.id}/"
         return Response(body, status=STATUS_OF[taken.outcome], headers={"Location": location})
+
+    @property
+    def takes_guard(self) -> bool:
+        # Scoring and idempotency take more than the one statement that the guard goes with.
+        is_alone = self.action == "list" or not (settings.LIVE_SCORING or "HTTP_IDEMPOTENCY_KEY" in self.request.META)
+        return is_alone and super().takes_guard
 
     @extend_schema(
         operation_id="transactions_explanation",
@@ -105,11 +117,26 @@ class TransactionViewSet(exporting.Exports, BulkCreate, StrictViewSet):
         return Response({"transaction_id": id, **explained(scored, stored["currency"]), "features": features})
 
 
-def _taken(body: dict[str, Any]) -> tuple[intake.Taken, Scored | Unscored]:
-    """The body on its way through intake. Raises Refused for a bad row, Conflict for a contradicting one."""
+def _shown(row: rows.Row, meta_data: str, merchant_id: str | None, received_at: datetime) -> dict[str, Any]:
+    """A row just stored, as `TRANSACTIONS` shows it."""
+    return {
+        "id": row.id,
+        "user_id": row.user_id,
+        "amount": str(row.amount),
+        "currency": row.currency,
+        "txn_date": row.txn_date,
+        "status": row.status,
+        "meta_data": Fragment(meta_data),
+        "merchant_id": merchant_id,
+        "received_at": received_at,
+    }
+
+
+def _taken(body: dict[str, Any], guard: Guard | None) -> tuple[intake.Taken, Scored | Unscored]:
+    """The body on its way through intake. Raises Refused for a bad row, Conflict for a contradicting one, Unsure."""
     try:
         row = rows.check(body, now=timezone.now())
-        (taken,) = intake.take([row])
+        taken = intake.take([row])[0] if guard is None else intake.take_unscored(row, guard)
     except rows.BadRow as bad:
         errors = [Error(pointer(field), code, detail) for field, code, detail in bad.problems]
         raise Refused("The transaction breaks the law for a row.", errors) from None
