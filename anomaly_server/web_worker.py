@@ -20,16 +20,16 @@ from typing import IO, Any
 
 import orjson
 from gunicorn import http
+from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-READ_BYTES = 64 * 1024
+from anomaly_server.chunks import IN_MEMORY, MOST_CHUNKS, READ_BYTES, Chunks, join
+
 HEAD_END = b"\r\n\r\n"
 MOST_HEAD = 64 * 1024
 # A bulk request of 10 MiB, and what the view has to say of one that is a little larger.
 MOST_BODY = 11 * 1024 * 1024
-# Bodies above this size wait in a file.
-IN_MEMORY = 64 * 1024
 # Bodies on their way to one worker, together.
 MOST_GATHERED = 256 * 1024 * 1024
 HEAD_S = 10.0
@@ -43,11 +43,10 @@ OVERDUE_EVERY_S = 0.25
 STOPPING_S = 2.0
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-SIZE = re.compile(rb"[ \t]*([0-9a-f]{1,15})[ \t]*(;.*)?", re.IGNORECASE)
-MOST_SIZE_LINE = 4096
 EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 REFUSALS = {
+    HTTPStatus.BAD_REQUEST: ("bad_chunks", "The chunks of the body cannot be read."),
     HTTPStatus.REQUEST_TIMEOUT: ("timeout", "The request did not come in time."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", "The body is larger than any that is taken."),
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("headers_too_large", "The headers are larger than 64 KiB."),
@@ -62,8 +61,8 @@ class Refusal(Exception):
         super().__init__(status)
         self.status = status
 
-    def answer(self) -> bytes:
-        """The whole answer: a problem document, as the API says no."""
+    def document(self) -> bytes:
+        """A problem document, as the API says no."""
         code, detail = REFUSALS[self.status]
         problem = {
             "type": f"urn:anomaly-server:problem:{code}",
@@ -73,47 +72,17 @@ class Refusal(Exception):
             "errors": [],
             "request_id": "",
         }
-        body = orjson.dumps(problem)
+        return orjson.dumps(problem)
+
+    def answer(self) -> bytes:
+        """The whole answer."""
+        body = self.document()
         retry = "Retry-After: 5\r\n" if self.status == HTTPStatus.SERVICE_UNAVAILABLE else ""
         head = (
             f"HTTP/1.1 {int(self.status)} {self.status.phrase}\r\nContent-Type: application/problem+json\r\n{retry}"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         return head.encode() + body
-
-
-class Chunks:
-    """Finds the end of a body in chunks. What they hold is for gunicorn to read, once it is whole."""
-
-    def __init__(self) -> None:
-        self.rest = b""
-        self.skips = 0
-        # Behind the last chunk come lines up to an empty one.
-        self.is_last = self.has_ended = False
-
-    def add(self, data: bytes) -> None:
-        while data and not self.has_ended:
-            if self.skips:
-                skipped = min(self.skips, len(data))
-                self.skips -= skipped
-                data = data[skipped:]
-                continue
-            line, end, data = (self.rest + data).partition(b"\n")
-            self.rest = b"" if end else line
-            if end:
-                self.take(line.strip(b"\r"))
-            elif len(line) > MOST_SIZE_LINE:
-                self.has_ended = True
-
-    def take(self, line: bytes) -> None:
-        size = SIZE.fullmatch(line)
-        if self.is_last:
-            self.has_ended = not line
-        elif size is None:
-            self.has_ended = True  # gunicorn says what is wrong with it.
-        else:
-            self.is_last = int(size[1], 16) == 0
-            self.skips = 0 if self.is_last else int(size[1], 16) + 2
 
 
 class Coming:
@@ -173,7 +142,7 @@ class Coming:
         self.deadline = self.body_began + HEAD_S + self.has / BODY_BYTES_A_SECOND
         if self.chunks is not None:
             self.chunks.add(data)
-            if self.has > self.needs:
+            if self.has > self.needs or self.chunks.count > MOST_CHUNKS:
                 raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
@@ -224,6 +193,14 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         """Call the application; an answer to a listener gets no end."""
         from anomalies.stream import LISTENER, ROOM
 
+        if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
+            try:
+                join(environ)
+            except (OSError, ParseException):
+                refusal = Refusal(HTTPStatus.BAD_REQUEST)
+                start_response.__self__.force_close()
+                start_response("400 Bad Request", [("Content-Type", "application/problem+json")])
+                return [refusal.document()]
         environ[ROOM] = self.hub.has_room
         body = application(environ, start_response)
         if LISTENER in environ:
