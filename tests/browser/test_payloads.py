@@ -68,6 +68,16 @@ def test_nothing_that_strangers_wrote_runs(log_in: LogIn, complaints: list[str])
 
 
 @pytest.mark.usefixtures("strangers")
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_no_page_becomes_wider_by_what_strangers_wrote(log_in: LogIn, width: int):
+    page = log_in(ACCOUNT)
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in PAGES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+
+
+@pytest.mark.usefixtures("strangers")
 def test_what_stays_closed_at_first_runs_nothing_either(log_in: LogIn):
     page = log_in(ACCOUNT)
     page.goto(f"/admin/anomalies/case/{CASE}/change/")
