@@ -7,17 +7,21 @@ from uuid import UUID
 from django.db import connection
 
 
-def mark(since: Mapping[UUID, datetime]) -> None:
-    """Each user's rows from the given instant on wait. Inside the caller's transaction; one statement."""
+def mark(since: Mapping[UUID, datetime] | Mapping[str, datetime]) -> None:
+    """Each user's rows from the given instant on wait. Inside the caller's transaction; one statement.
+
+    A user's text is as PostgreSQL writes it.
+    """
     # Every writer goes in the order of the ids: two loads that share users cannot wait for each other.
-    users = sorted(since)
+    marks = sorted((str(user), at.isoformat()) for user, at in since.items())
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO pending_scores (user_id, since)"
             " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[])"
             " ON CONFLICT (user_id) DO UPDATE SET since = excluded.since"
             " WHERE excluded.since < pending_scores.since",
-            [users, [since[user] for user in users]],
+            # As texts: of a list, psycopg asks each element how it is to be written.
+            ["{" + ",".join(column) + "}" for column in zip(*marks, strict=True)] or ["{}", "{}"],
         )
 
 

@@ -25,7 +25,8 @@ from django.utils import timezone  # noqa: E402
 
 from anomalies.models import PendingScore  # noqa: E402
 from benchmarks.scratch import scratch_schema  # noqa: E402
-from transactions import intake, rows, store  # noqa: E402
+from transactions import copying, intake, rows  # noqa: E402
+from transactions.lines import line  # noqa: E402
 from transactions.loading import load, records, sources  # noqa: E402
 from transactions.loading.chunks import ROWS_AT_ONCE  # noqa: E402
 from transactions.loading.files import FileJob  # noqa: E402
@@ -36,7 +37,6 @@ from transactions.models import Load  # noqa: E402
 
 # The steps are measured on so many rows.
 SAMPLE = 5 * ROWS_AT_ONCE
-PLAIN = "COPY transactions (id, user_id, amount, currency, txn_date, status, meta_data) FROM STDIN"
 
 
 def arguments() -> argparse.Namespace:
@@ -71,9 +71,8 @@ def in_chunks(write: Callable[[list[rows.Row]], object], good: list[rows.Row]) -
 
 
 def copy(part: list[rows.Row]) -> None:
-    with connection.cursor() as cursor, cursor.copy(PLAIN) as stream:
-        # Without the position and the mark of a repeat, which only staging needs.
-        stream.write("".join(line.split("\t", 2)[2] for line in store.lines(part)))
+    with connection.cursor() as cursor, cursor.copy(copying.COPY) as stream:
+        stream.write("".join(map(line, part)))
 
 
 def emptied() -> None:

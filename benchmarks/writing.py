@@ -23,7 +23,8 @@ from django.db import connection, transaction  # noqa: E402
 from uuid_utils.compat import uuid4, uuid7  # noqa: E402
 
 from benchmarks.scratch import scratch_schema  # noqa: E402
-from transactions import rows, store  # noqa: E402
+from transactions import copying, rows, store  # noqa: E402
+from transactions.lines import line  # noqa: E402
 
 REPEATS = 3
 
@@ -59,8 +60,8 @@ def in_chunks(write: Callable[[list[rows.Row]], object], good: list[rows.Row], c
 
 
 def plain_copy(good: list[rows.Row]) -> None:
-    with connection.cursor() as cursor, cursor.copy(f"COPY transactions ({', '.join(rows.FIELDS)}) FROM STDIN") as copy:
-        copy.write("".join("\t".join(line.split("\t")[2:]) for line in store.lines(good)))
+    with connection.cursor() as cursor, cursor.copy(copying.COPY) as copy:
+        copy.write("".join(map(line, good)))
 
 
 def measure(count: int, chunk: int) -> dict[str, float]:

@@ -1,19 +1,25 @@
 """Writing transactions: each row is stored once, and a row that is there already is never changed."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
+from psycopg.pq.abc import PGresult
 
+from anomalies import round_trip
 from anomalies.guard import Guard
 from anomalies.prepared import fetch
+from anomalies.round_trip import Statement
+from transactions.lines import COLUMNS, Lines, line
 from transactions.rows import FIELDS, BadRow, Problem, Row
 
 # Each constraint with the field it guards and what to tell whoever sent the row.
@@ -41,9 +47,12 @@ INSERT_STAGED = (SQL / "insert_staged.sql").read_text()
 COMPARE_STAGED = (SQL / "compare_staged.sql").read_text()
 INSERT_ONE = (SQL / "insert_one.sql").read_text()
 INSERT_AND_MARK = (SQL / "insert_and_mark.sql").read_text()
+# The lock is a statement of its own: the next one sees what was committed while this one waited.
+TURN = Statement("SELECT pg_advisory_xact_lock(%(turn)s)")
 INSERT_IN_TURN = (SQL / "insert_in_turn.sql").read_text()
 COMPARE_ONE = (SQL / "compare_one.sql").read_text()
-COPY = "COPY staged_transactions FROM STDIN"
+COPY = f"COPY staged_transactions (position, again, {', '.join(COLUMNS)}) FROM STDIN"
+YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -61,6 +70,14 @@ class Written(NamedTuple):
 
 
 CREATED = Written(Outcome.CREATED)
+
+
+class InTurn(NamedTuple):
+    """A row just stored: whether its user has a row after it, and what nobody knows but the database."""
+
+    is_late: bool
+    # meta_data as its text, merchant_id, received_at.
+    stored: tuple[str | None, str | None, datetime]
 
 
 class RefusedByDatabase(BadRow):
@@ -93,30 +110,47 @@ def write(rows: Sequence[Row]) -> list[Written]:
     if not rows:
         return []
     if len(rows) == 1:
-        with _constraints_told(rows):
+        with _constraints_told([rows[0].id]):
             return [_write_one(rows[0])]
-    for _ in range(ATTEMPTS - 1):
-        with suppress(_Vanished, _Deadlock):
-            return _write_many(rows)
-    return _write_many(rows)
+    return _write_many([row.id for row in rows], [*map(line, rows)])
 
 
-def write_in_turn(row: Row, *, then: str = "", unless_new: str = "") -> tuple[Written, bool]:
+def write_lines(lines: Lines) -> list[Written]:
+    """As `write` several rows."""
+    return _write_many(lines.ids, lines.texts)
+
+
+def write_in_turn(
+    row: Row, guard: Guard | None, then: Sequence[Statement], values: Mapping[str, Any]
+) -> tuple[InTurn | None, list[PGresult]]:
     """Store one row, after waiting for the user's other rows that are just being stored in turn.
 
-    Returns what `write` does, and whether the user has a row after this new one. The turn lasts until the end of
-    the caller's database transaction. One round trip for a new row, and what the caller wants to say `then` goes with
-    it; `unless_new` takes that back before a row that was there is compared. Raises as `write`.
+    The turn lasts until the end of the caller's database transaction. One round trip; the statements to execute `then`,
+    which take the row's fields and `values`, go with it, and have a result each. None if the id was there or the guard
+    says no: then nothing was stored. Raises RefusedByDatabase; after that, the caller's transaction is broken.
     """
     turn = int.from_bytes(row.user_id.bytes[-8:], "big", signed=True)
-    with _constraints_told([row]), connection.cursor() as cursor:
-        cursor.execute(f"{INSERT_IN_TURN};{then}", {**_values(row), "turn": turn})
-        cursor.nextset()
-        if inserted := cursor.fetchone():
-            return CREATED, bool(inserted[0])
-        if unless_new:
-            cursor.execute(unless_new)
-        return _write_one(row), False
+    given = {**_values(row), "turn": turn, **values}
+    if guard is not None:
+        given |= {f"guard_{place}": value for place, value in enumerate(guard.values)}
+    insert = _insert_in_turn(guard.condition if guard else "true")
+    with _constraints_told([row.id]):
+        _, inserted, *results = round_trip.together((TURN, insert, *then), given)
+        found = round_trip.row(inserted)
+    if guard is not None:
+        guard.is_met = found is not None
+    if found is None:
+        return None, results
+    is_late, meta_data, merchant_id, received_us = (value and value.decode() for value in found)
+    received_at = YEAR_1970 + timedelta(microseconds=int(received_us or 0))
+    return InTurn(is_late == "t", (meta_data, merchant_id, received_at)), results
+
+
+@cache
+def _insert_in_turn(condition: str) -> Statement:
+    places = count()
+    named = re.sub("%s", lambda _: f"%(guard_{next(places)})s", condition)
+    return Statement(INSERT_IN_TURN.replace("WHERE true", f"WHERE {named}"))
 
 
 def write_and_mark(row: Row, guard: Guard | None = None) -> tuple[Any, ...] | None:
@@ -128,7 +162,7 @@ def write_and_mark(row: Row, guard: Guard | None = None) -> tuple[Any, ...] | No
     statement, values = INSERT_AND_MARK, [getattr(row, name) for name in FIELDS]
     if guard is not None:
         statement, values = _under(guard.condition), [*values, *guard.values]
-    with _constraints_told([row]):
+    with _constraints_told([row.id]):
         stored = next(iter(fetch(statement, values)), None)
     if guard is not None:
         guard.is_met = stored is not None
@@ -157,11 +191,18 @@ def _write_one(row: Row) -> Written:
     raise _Vanished(row.id)
 
 
-def _write_many(rows: Sequence[Row]) -> list[Written]:
-    written = [CREATED] * len(rows)
+def _write_many(ids: Sequence[UUID | str], texts: Sequence[str]) -> list[Written]:
+    for _ in range(ATTEMPTS - 1):
+        with suppress(_Vanished, _Deadlock):
+            return _write_staged(ids, texts)
+    return _write_staged(ids, texts)
+
+
+def _write_staged(ids: Sequence[UUID | str], texts: Sequence[str]) -> list[Written]:
+    written = [CREATED] * len(ids)
     # The savepoint makes a second attempt possible, and takes back a write that is refused half-way.
-    with _constraints_told(rows), transaction.atomic(), connection.cursor() as cursor:
-        stage(cursor, rows)
+    with _constraints_told(ids), transaction.atomic(), connection.cursor() as cursor:
+        stage(cursor, ids, texts)
         cursor.execute(INSERT_STAGED)
         present = [position for (position,) in cursor.fetchall()]
         if present:
@@ -174,24 +215,21 @@ def _write_many(rows: Sequence[Row]) -> list[Written]:
     return written
 
 
-def stage(cursor: Any, rows: Sequence[Row]) -> None:
-    """Put the rows into the temporary table `staged_transactions`, each with its position. Nothing is stored."""
+def stage(cursor: Any, ids: Iterable[UUID | str], texts: Iterable[str]) -> None:
+    """Put rows into the temporary table `staged_transactions`, each with its position. Nothing is stored.
+
+    `texts` are their lines, as `lines.line` writes them.
+    """
     cursor.execute(STAGE)
-    with cursor.copy(COPY) as copy:
-        copy.write("".join(lines(rows)))
+    with connection.wrap_database_errors, cursor.copy(COPY) as copy:
+        copy.write("".join(_placed(ids, texts)))
 
 
-def lines(rows: Sequence[Row]) -> Iterator[str]:
-    """The rows in COPY's text format. The law leaves only the backslash to escape, in meta_data."""
+def _placed(ids: Iterable[UUID | str], texts: Iterable[str]) -> Iterator[str]:
     seen = set()
-    for position, row in enumerate(rows):
-        again = "t" if row.id in seen else "f"
-        seen.add(row.id)
-        meta_data = row.meta_data.replace("\\", "\\\\")
-        yield (
-            f"{position}\t{again}\t{row.id.hex}\t{row.user_id.hex}\t{row.amount}\t{row.currency}\t"
-            f"{row.txn_date.isoformat()}\t{row.status}\t{meta_data}\n"
-        )
+    for position, (its, text) in enumerate(zip(ids, texts, strict=True)):
+        yield f"{position}\t{'t' if its in seen else 'f'}\t{text}"
+        seen.add(its)
 
 
 def compared_as(fields: list[str]) -> Written:
@@ -200,7 +238,7 @@ def compared_as(fields: list[str]) -> Written:
 
 
 @contextmanager
-def _constraints_told(rows: Sequence[Row]) -> Iterator[None]:
+def _constraints_told(ids: Sequence[UUID | str]) -> Iterator[None]:
     """The database's refusals as errors of the row, a deadlock as _Deadlock."""
     try:
         yield
@@ -213,12 +251,12 @@ def _constraints_told(rows: Sequence[Row]) -> Iterator[None]:
             problem = CONSTRAINTS.get(
                 name, Problem("", "refused_by_database", f"The database refused it: {cause.diag.message_primary}.")
             )
-            raise RefusedByDatabase(problem, _position(rows, cause)) from error
+            raise RefusedByDatabase(problem, _position(ids, cause)) from error
         raise
 
 
-def _position(rows: Sequence[Row], error: psycopg.Error) -> int | None:
+def _position(ids: Sequence[UUID | str], error: psycopg.Error) -> int | None:
     """Which row it was: the database quotes the one that broke a constraint, its id first."""
     quoted = _UUID.search(error.diag.message_detail or "")
-    ids = [row.id for row in rows]
-    return ids.index(UUID(quoted[0])) if quoted and UUID(quoted[0]) in ids else None
+    texts = [str(its) for its in ids]
+    return texts.index(quoted[0]) if quoted and quoted[0] in texts else None

@@ -18,7 +18,7 @@ from tests.api import BASE, faults, post, problem, reader, writer
 from tests.transactions import traffic
 from tests.transactions.bad_rows import CASES, CSV_CASES
 from tests.transactions.row_cases import Case, Problems
-from transactions import backlog, intake
+from transactions import backlog, copying, intake
 from transactions.api import bulk_body
 from transactions.models import Transaction
 from transactions.rows import FIELDS
@@ -30,6 +30,12 @@ JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 @pytest.fixture
 def client() -> Client:
     return writer()
+
+
+@pytest.fixture(autouse=True)
+def lucky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A known row in another test is no reason to stage the rows of this one."""
+    monkeypatch.setattr(copying._Luck, "pauses", 0)
 
 
 def row(**changes: object) -> dict[str, Any]:

@@ -292,6 +292,12 @@ def waits_for_another() -> bool:
     return bool(waiting)
 
 
+def look_late_for_deadlocks() -> None:
+    """Whoever looks first is ended: not our session then, for the rest of its transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL deadlock_timeout = '20s'")
+
+
 def test_a_write_that_the_database_ends_in_a_deadlock_is_tried_again(committed: None) -> None:
     first, second = RowFactory.build_batch(2)
     results: list[Written] = []
@@ -302,10 +308,11 @@ def test_a_write_that_the_database_ends_in_a_deadlock_is_tried_again(committed: 
 
     other = threading.Thread(target=write_both)
     with transaction.atomic():
-        # In the opposite order. The other session waits first, so it is the one that is ended.
+        look_late_for_deadlocks()
+        # In the opposite order: the other session is the one that is ended.
         write([second])
         other.start()
-        while not waits_for_another():
+        while other.is_alive() and not waits_for_another():
             time.sleep(0.01)
         write([first])
     other.join(timeout=60)

@@ -1,13 +1,16 @@
 """Many transactions in one request: each row judged as everywhere, and answered on its own or all of them together."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from orjson import Fragment
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,12 +18,13 @@ from rest_framework.response import Response
 from anomalies.api.base import StrictViewSet
 from anomalies.api.parameters import OneOfField, Parameters
 from anomalies.api.problems import Conflict, Error, Refused, pointer
-from transactions import counting, intake, rows
+from anomalies.api.rendering import dumps
+from transactions import counting, intake, plain, rows
 from transactions.api import bulk_body
 from transactions.api.bulk_shapes import ANSWER, REQUEST, BulkSerializer
-from transactions.intake import Taken
-from transactions.rows import BadRow, Problem, Row
-from transactions.store import Outcome, RefusedByDatabase
+from transactions.lines import Lines
+from transactions.rows import BadRow, Problem
+from transactions.store import Outcome, RefusedByDatabase, Written
 
 REJECTED = "rejected"
 STATUSES = (*Outcome, REJECTED)
@@ -68,77 +72,97 @@ class BulkCreate(StrictViewSet):
     @action(detail=False, methods=["post"])
     def bulk(self, request: Request) -> Response:
         batch = Batch()
-        batch.read(request)
-        batch.store(atomic=self.asked["atomic"] == "true")
-        for status, count in batch.counts().items():
+        batch.take(request, atomic=self.asked["atomic"] == "true")
+        counts = batch.counts()
+        for status, count in counts.items():
             counting.count(status, count)
-        return Response(batch.told())
+        return Response({**counts, "results": batch.results()})
 
 
 class Batch:
     """The rows of one request, by their places, and what becomes of each."""
 
     def __init__(self) -> None:
-        self.answers: list[dict[str, Any]] = []
-        self.rows: list[Row] = []
-        # Where each of `rows` stands in the request.
+        self.ids: list[str | None] = []
+        self.statuses: list[str] = []
+        self.errors: dict[int, list[Error]] = {}
+        # The rows that obey the law, and where each of them stands in the request.
+        self.lines = Lines()
         self.places: list[int] = []
 
-    def read(self, request: Request) -> None:
-        now = timezone.now()
-        for place, raw in enumerate(bulk_body.rows(request)):
-            self.answers.append({"index": place, "id": None, "status": None})
-            try:
-                if raw.problem:
-                    raise BadRow([raw.problem])
-                row = rows.check(raw.value, now=now)
-            except BadRow as bad:
-                self._reject(place, bad.problems, raw.value)
-            else:
-                self.rows.append(row)
-                self.places.append(place)
-
-    def store(self, *, atomic: bool) -> None:
-        """Raises AllOrNone or Conflict if `atomic` and a row cannot be stored; nothing is, then."""
+    def take(self, request: Request, *, atomic: bool) -> None:
+        """Store what can be stored. Raises AllOrNone or Conflict if `atomic` and a row cannot be; nothing is, then."""
         with transaction.atomic():
-            if atomic:
-                self._check_all_good()
-            taken = self._taken()
-            for place, one in zip(self.places, taken, strict=True):
-                self.answers[place].update(id=one.row.id, status=one.outcome)
-                if one.fields:
-                    self.answers[place]["errors"] = [Error(pointer(name), "conflict", STAYS) for name in one.fields]
+            if not intake.take_new(self.lines, self._checked(request)):
+                if atomic:
+                    self._check_all_good()
+                for place, one in zip(self.places, self._taken(), strict=True):
+                    self.statuses[place] = one.outcome
+                    if one.fields:
+                        self.errors[place] = [Error(pointer(name), "conflict", STAYS) for name in one.fields]
             if atomic:
                 self._check_all_good()
                 self._check_no_conflict()
 
-    def told(self) -> dict[str, Any]:
-        results = [
-            {**one, "errors": [error._asdict() for error in one["errors"]]} if "errors" in one else one
-            for one in self.answers
-        ]
-        return {**self.counts(), "results": results}
-
     def counts(self) -> dict[str, int]:
-        found = Counter(one["status"] for one in self.answers)
+        found = Counter(self.statuses)
         return {str(status): found[status] for status in STATUSES}
 
-    def _taken(self) -> Sequence[Taken]:
+    def results(self) -> Fragment:
+        told = zip(self.ids, self.statuses, strict=True)
+        return Fragment(f"[{','.join([self._result(place, *one) for place, one in enumerate(told)])}]")
+
+    def _result(self, place: int, its: str | None, status: str) -> str:
+        if place not in self.errors:
+            return f'{{"index":{place},"id":"{its}","status":"{status}"}}'  # of a stored row, whose id is a UUID
+        errors = [error._asdict() for error in self.errors[place]]
+        return dumps({"index": place, "id": its, "status": status, "errors": errors}).decode()
+
+    def _checked(self, request: Request) -> Iterator[list[str]]:
+        now = timezone.now()
+        for raws in bulk_body.pieces(request):
+            lines = plain.read(raws, now)
+            if lines is None:
+                lines = self._checked_singly(raws, now)
+            else:
+                self._expect(lines.ids)
+            self.lines.extend(lines)
+            yield lines.texts
+
+    def _checked_singly(self, raws: Sequence[Any], now: datetime) -> Lines:
+        lines = Lines()
+        for raw in raws:
+            try:
+                if isinstance(raw, bulk_body.Unread):
+                    raise BadRow([raw.problem])
+                lines.add(rows.check(raw, now=now))
+            except BadRow as bad:
+                given = raw.get("id") if isinstance(raw, dict) else None
+                self._expect([given if isinstance(given, str) and len(given) <= LONGEST_ID else None])
+                self._reject(self.places.pop(), bad.problems)
+            else:
+                self._expect(lines.ids[-1:])
+        return lines
+
+    def _expect(self, ids: Sequence[str | None]) -> None:
+        """Rows that are created, if nothing else is found."""
+        self.places += range(len(self.ids), len(self.ids) + len(ids))
+        self.ids += ids
+        self.statuses += [Outcome.CREATED] * len(ids)
+
+    def _reject(self, place: int, problems: Sequence[Problem]) -> None:
+        self.statuses[place], self.errors[place] = REJECTED, _errors(problems)
+
+    def _taken(self) -> Sequence[Written]:
         for refusals in range(MOST_REFUSALS + 1):
             try:
-                with transaction.atomic():
-                    return intake.take(self.rows, score=False)
+                return intake.take_lines(self.lines)
             except RefusedByDatabase as refused:
                 if refused.position is None or refusals == MOST_REFUSALS:
                     raise AllOrNone("The database refuses rows.", _errors(refused.problems)) from None
-                self.rows.pop(refused.position)
+                self.lines.pop(refused.position)
                 self._reject(self.places.pop(refused.position), refused.problems)
         raise AssertionError
-
-    def _reject(self, place: int, problems: Sequence[Problem], value: object = None) -> None:
-        given = value.get("id") if isinstance(value, dict) else None
-        self.answers[place]["id"] = given if isinstance(given, str) and len(given) <= LONGEST_ID else None
-        self.answers[place].update(status=REJECTED, errors=_errors(problems))
 
     def _check_all_good(self) -> None:
         if errors := self._errors_of(REJECTED):
@@ -151,12 +175,12 @@ class Batch:
     def _errors_of(self, status: str) -> list[Error]:
         """The faults of the rows with that status, each with the row's place in its pointer."""
         found = (
-            Error(f"/{one['index']}{error.pointer}", error.code, error.detail)
-            for one in self.answers
-            if one["status"] == status
-            for error in one["errors"]
+            Error(f"/{place}{error.pointer}", error.code, error.detail)
+            for place, errors in sorted(self.errors.items())
+            if self.statuses[place] == status
+            for error in errors
         )
-        return [error for error, _ in zip(found, range(MOST_TOLD), strict=False)]
+        return [*islice(found, MOST_TOLD)]
 
 
 def _errors(problems: Sequence[Problem]) -> list[Error]:

@@ -7,7 +7,8 @@ row ends, the body as a whole is refused.
 import codecs
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from rest_framework.exceptions import UnsupportedMediaType
@@ -23,29 +24,37 @@ MOST_ROWS = 10_000
 BLOCK = 1 << 16
 # No good row comes near it; what is longer costs no memory to find out why it is not one.
 LONGEST_ROW = 4 * BLOCK
+# Of a table, whose rows have no blocks of their own.
+ROWS_AT_ONCE = 250
 _SPACE: Any = re.compile(r"[ \t\r\n]*").match
+# Where one object ends and another begins, if it is not within a text.
+_BETWEEN = re.compile(r"\}(?=[ \t\r\n]*,[ \t\r\n]*\{)").finditer
 TOO_LONG = Problem("", "too_large", f"The row is longer than {LONGEST_ROW >> 10} KiB.")
 
 
-class Raw(NamedTuple):
-    """A row's value as it was read, or why there is none."""
+class Unread(NamedTuple):
+    """In place of a row's value: why there is none."""
 
-    value: Any = None
-    problem: Problem | None = None
+    problem: Problem
 
 
-def rows(request: Request) -> Iterator[Raw]:
-    """The rows, in their order. Raises Refused, LengthRequired, TooLarge, UnsupportedMediaType, on the way too."""
+def pieces(request: Request) -> Iterator[Sequence[Any]]:
+    """The rows' values, in their order, some at a time.
+
+    Raises Refused, LengthRequired, TooLarge, UnsupportedMediaType, on the way too.
+    """
     kind, _, parameters = request.META.get("CONTENT_TYPE", "").partition(";")
     read = READERS.get(kind.strip().lower())
     is_packed = request.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity"
     is_other_text = "charset" in parameters.lower() and "utf-8" not in parameters.lower()
     if read is None or is_packed or is_other_text:
         raise UnsupportedMediaType(kind[:80], f"Send {', '.join(READERS)}, in UTF-8 and not compressed.")
-    for number, raw in enumerate(read(_blocks(request))):
-        if number == MOST_ROWS:
+    count = 0
+    for piece in read(_blocks(request)):
+        count += len(piece)
+        if count > MOST_ROWS:
             raise TooLarge(f"There are more than {MOST_ROWS:,} rows: send them in several requests.")
-        yield raw
+        yield piece
 
 
 def _blocks(request: Request) -> Iterator[bytes]:
@@ -69,31 +78,39 @@ def _blocks(request: Request) -> Iterator[bytes]:
         raise Refused("The body cannot be read.", [Error("", "empty", "The body is empty: send rows.")])
 
 
-def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines with their ends."""
+def _lines(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The lines with their ends, as many as a block completes."""
     rest = b""
     for block in blocks:
         *whole, rest = (rest + block).split(b"\n")
-        for line in whole:
-            yield line + b"\n"
+        yield [line + b"\n" for line in whole]
     if rest:
-        yield rest
+        yield [rest]
 
 
-def _of_lines(blocks: Iterable[bytes]) -> Iterator[Raw]:
-    for line in _lines(blocks):
-        if text := line.strip(b" \t\r\n"):
-            yield Raw(problem=TOO_LONG) if len(text) > LONGEST_ROW else _read(text)
+def _of_lines(blocks: Iterable[bytes]) -> Iterator[list[Any]]:
+    for lines in _lines(blocks):
+        yield [
+            Unread(TOO_LONG) if len(text) > LONGEST_ROW else _read(text)
+            for line in lines
+            if (text := line.strip(b" \t\r\n"))
+        ]
 
 
-def _read(text: bytes) -> Raw:
+def _read(text: bytes) -> Any:
     try:
-        return Raw(strict_json.loads(text))
+        return strict_json.loads(text)
     except strict_json.BadJson as bad:
-        return Raw(problem=Problem("", bad.code, bad.detail))
+        return Unread(Problem("", bad.code, bad.detail))
 
 
-def _of_cells(blocks: Iterable[bytes]) -> Iterator[Raw]:
+def _of_cells(blocks: Iterable[bytes]) -> Iterator[list[Any]]:
+    rows = _of_table(blocks)
+    while piece := list(islice(rows, ROWS_AT_ONCE)):
+        yield piece
+
+
+def _of_table(blocks: Iterable[bytes]) -> Iterator[Any]:
     csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(_texts(blocks), strict=True)
     try:
@@ -102,10 +119,10 @@ def _of_cells(blocks: Iterable[bytes]) -> Iterator[Raw]:
         for cells in reader:
             if len(cells) == len(columns):
                 # The notation cannot say that a field is absent but by an empty cell.
-                yield Raw({name: cell for name, cell in zip(columns, cells, strict=True) if cell})
+                yield {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
             elif any(cells):
                 detail = f"The row has {len(cells)} cells, the header {len(columns)}."
-                yield Raw(problem=Problem("", "wrong_cell_count", detail))
+                yield Unread(Problem("", "wrong_cell_count", detail))
     except csv.Error as error:
         detail = f"Line {reader.line_num} is not CSV: {error}."
         raise Refused("The body cannot be read.", [Error("", "bad_csv", detail)]) from None
@@ -120,7 +137,7 @@ def _check_columns(columns: list[str]) -> None:
 
 
 def _texts(blocks: Iterable[bytes]) -> Iterator[str]:
-    for number, line in enumerate(_lines(blocks), 1):
+    for number, line in enumerate(chain.from_iterable(_lines(blocks)), 1):
         if len(line) > LONGEST_ROW:
             raise Refused("The body cannot be read.", [Error("", "too_large", f"Line {number}: {TOO_LONG.detail}")])
         try:
@@ -132,19 +149,21 @@ def _texts(blocks: Iterable[bytes]) -> Iterator[str]:
         yield text.removeprefix("\ufeff") if number == 1 else text
 
 
-def _of_array(blocks: Iterable[bytes]) -> Iterator[Raw]:
+def _of_array(blocks: Iterable[bytes]) -> Iterator[list[Any]]:
     return iter(_Array(iter(blocks)))
 
 
 class _Array:
-    """An array's elements one by one, so that there are never more than a few blocks of it in memory."""
+    """An array's elements, so that there are never more than a few blocks of it in memory."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self.blocks = blocks
         self.decoder = codecs.getincrementaldecoder("utf-8")()
         self.text, self.at, self.is_whole = "", 0, False
+        # Whether it may be worthwhile to read what there is of the text at once.
+        self.is_fresh = True
 
-    def __iter__(self) -> Iterator[Raw]:
+    def __iter__(self) -> Iterator[list[Any]]:
         if self._next() != "[":
             raise self._refused("not_an_array", "The body must be a JSON array of transactions")
         self.at += 1
@@ -152,7 +171,7 @@ class _Array:
             self.at += 1
         else:
             while True:
-                yield self._element()
+                yield self._elements() or [self._element()]
                 if (sign := self._next()) not in (",", "]"):
                     raise self._refused("not_json", "This is not JSON: a comma or the array's end is missing")
                 self.at += 1
@@ -178,9 +197,27 @@ class _Array:
             self.text = self.text[self.at :] + self.decoder.decode(block, self.is_whole)
         except UnicodeDecodeError:
             raise self._refused("not_utf8", "The body is not UTF-8") from None
-        self.at = 0
+        self.at, self.is_fresh = 0, True
 
-    def _element(self) -> Raw:
+    def _elements(self) -> list[Any]:
+        """All objects that are whole, but for the last. None where one of them has a fault: each is read alone then."""
+        if not self.is_fresh:
+            return []
+        if not self.is_whole:
+            self._more()
+        self.is_fresh = False
+        end = max((between.start() for between in _BETWEEN(self.text, self.at)), default=0)
+        try:
+            # What makes an array within brackets are its elements, wherever the text was cut.
+            found = strict_json.loads(f"[{self.text[self.at : end + 1]}]") if end else []
+        except strict_json.BadJson:
+            return []
+        assert isinstance(found, list)
+        if found:
+            self.at, self.is_fresh = end + 1, True
+        return found
+
+    def _element(self) -> Any:
         if self._next() == "\ufeff":
             raise self._refused("byte_order_mark", "A byte-order mark stands before a row")
         while True:
@@ -190,20 +227,20 @@ class _Array:
                 self.at = end
                 return raw
             if self.is_whole or len(self.text) - self.at > LONGEST_ROW:
-                code, detail = raw.problem[1:] if raw.problem else TOO_LONG[1:]
+                code, detail = (raw.problem if isinstance(raw, Unread) else TOO_LONG)[1:]
                 # Characters were counted from somewhere in the middle.
                 detail = detail.partition(" at character")[0]
                 longest = "" if self.is_whole else f", or a row is longer than {LONGEST_ROW >> 10} KiB"
                 raise self._refused(code, detail + longest)
             self._more()
 
-    def _try(self) -> tuple[Raw, int | None]:
+    def _try(self) -> tuple[Any, int | None]:
         """The element that begins here and its end; without an end where it has none yet."""
         try:
             value, end = strict_json.first(self.text, self.at)
         except strict_json.BadJson as bad:
-            return Raw(problem=Problem("", bad.code, bad.detail)), strict_json.end_of(self.text, self.at)
-        return Raw(value), end
+            return Unread(Problem("", bad.code, bad.detail)), strict_json.end_of(self.text, self.at)
+        return value, end
 
     def _refused(self, code: str, detail: str) -> Refused:
         return Refused("The body cannot be read.", [Error("", code, f"{detail.rstrip('.')}: {self._here()}.")])

@@ -8,6 +8,7 @@ import psycopg
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from transactions import store
+from transactions.lines import line
 from transactions.rows import Row
 from transactions.store import Written
 
@@ -36,7 +37,7 @@ def stage() -> Iterator[Callable[[Sequence[Row]], Sequence[Written]]]:
 def _compare(rows: Sequence[Row]) -> Sequence[Written]:
     written = [store.CREATED] * len(rows)
     with transaction.atomic(), connection.cursor() as cursor:
-        store.stage(cursor, rows)
+        store.stage(cursor, [row.id for row in rows], map(line, rows))
         cursor.execute(REHEARSE)
         for position, fields in cursor.fetchall():
             written[position] = store.compared_as(fields)
