@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 
 def fetch(statement: str, values: Sequence[Any] | Mapping[str, Any], *, prepare: bool = True) -> list[tuple[Any, ...]]:
     """The rows of the query. `prepare` only where one plan suits all values. Raises Django's errors."""
+    connection = connections[DEFAULT_DB_ALIAS]  # Not Django's proxy, which looks it up with each use.
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, values, prepare=prepare, binary=True)

@@ -45,6 +45,8 @@ logconfig_dict = settings.LOGGING
 # What only requests are held to; read when the first of them needs a connection.
 _database = settings.DATABASES["default"]
 _database["OPTIONS"] = settings.request_options(_database["OPTIONS"])
+# How long a thread keeps its connection to the database: one per thread, which is what the pool has room for.
+_database["KEPT_S"] = 60
 
 
 def share_metrics() -> None:
