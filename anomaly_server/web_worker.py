@@ -25,6 +25,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from anomaly_server.chunks import IN_MEMORY, MOST_CHUNKS, READ_BYTES, Chunks, join
+from anomaly_server.pacing import Paced
 
 HEAD_END = b"\r\n\r\n"
 MOST_HEAD = 64 * 1024
@@ -35,7 +36,7 @@ MOST_GATHERED = 256 * 1024 * 1024
 HEAD_S = 10.0
 # A body may come this slowly, not slower.
 BODY_BYTES_A_SECOND = 16 * 1024
-# How long a thread sends to a client that takes nothing.
+# How long the system sends a file to a client that takes nothing; of other answers see `pacing`.
 SEND_S = 30
 # After the last word, what a client still sends is read for so long; closing at once would take the answer from it.
 LINGER_S = 2.0
@@ -208,7 +209,17 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             response.chunked = False
             response.force_close()
             self.listeners[environ["gunicorn.socket"]] = environ[LISTENER]
-        return body
+        # A file is sent by the system.
+        return body if isinstance(body, environ["wsgi.file_wrapper"]) else Paced(body, environ["gunicorn.socket"])
+
+    def handle_request(self, req: Any, conn: TConn) -> bool:
+        try:
+            done: bool = super().handle_request(req, conn)
+        except TimeoutError:
+            # By then it has half an answer, and sees it.
+            self.log.info("A client took its answer too slowly.")
+            return False
+        return done
 
     def accept(self, listener: socket.socket) -> None:
         try:

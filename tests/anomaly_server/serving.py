@@ -13,13 +13,13 @@ from tests.conftest import login_of, url
 
 
 @contextmanager
-def served(log: Path) -> Iterator[int]:
+def served(log: Path, application: str = "anomaly_server.wsgi", **settings: str) -> Iterator[int]:
     """The port on which gunicorn serves the tests' database."""
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    more = {"DATABASE_URL": url(**login_of(connection.get_connection_params())), "PORT": str(port)}
-    command = (sys.executable, "-m", "gunicorn", "-c", "anomaly_server/gunicorn.py", "anomaly_server.wsgi")
+    more = {"DATABASE_URL": url(**login_of(connection.get_connection_params())), "PORT": str(port), **settings}
+    command = (sys.executable, "-m", "gunicorn", "-c", "anomaly_server/gunicorn.py", application)
     with started(*command, log=log, **more) as server:
         wait_until(lambda: is_open(port))
         yield port
