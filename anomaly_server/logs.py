@@ -65,5 +65,7 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
             "gunicorn.error": own,
             # A line for each task with every command, and three for each job, which come every few seconds.
             "procrastinate": {"level": "WARNING"},
+            # A line at each start and two at each login, which the audit log has. Failures and lockouts are warnings.
+            "axes": {"level": "WARNING"},
         },
     }
