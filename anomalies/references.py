@@ -7,7 +7,7 @@ a row has the same score whenever it is scored.
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -90,9 +90,9 @@ def all_stored() -> list[Stored]:
     return [_read(*turn) for turn in _listed()]
 
 
-def of_model(model_version_id: UUID) -> dict[datetime, Stored]:
-    """By its end, every reference of a model, as if it had always been live. Queries as for `all_stored`."""
-    kept = Reference.objects.filter(version=VERSION, model_version_id=model_version_id)
+def of_model(model_version_id: UUID, ends: Collection[datetime]) -> dict[datetime, Stored]:
+    """Those of a model that end at one of `ends`, by their ends, as if it had always been live. Queries as above."""
+    kept = Reference.objects.filter(version=VERSION, model_version_id=model_version_id, until__in=ends)
     return {until: _read(until, id, model_version_id) for id, until in kept.values_list("id", "until")}  # noqa: A001
 
 

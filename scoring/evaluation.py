@@ -23,17 +23,28 @@ BUDGET_WINDOW_DAYS = 14
 Measure = Callable[[Ints], float]
 
 
-def judged(card: Ints, day: Ints, fraud: Bools, *, start: int, days: int, delay: int = LABEL_DELAY_DAYS) -> Bools:
+def judged(
+    card: Ints,
+    day: Ints,
+    fraud: Bools,
+    *,
+    start: int,
+    days: int,
+    delay: int = LABEL_DELAY_DAYS,
+    known: Ints | None = None,
+) -> Bools:
     """(n,) the rows of the test period, without cards that were known to be compromised on the day.
 
-    card, day, fraud (n,), days since 1970; the period is `days` from `start` on. A fraud of the training days or
-    of the period becomes known `delay` days later, and the card leaves with the day after.
+    card, day, fraud (n,), days since 1970; the period is `days` from `start` on. known (n,): the day on which each
+    fraud became known, by default `delay` days after it. A card leaves with the day after one of its frauds became
+    known, if that was in the training days or in the period.
     """
+    known = day + delay if known is None else known
     cards, place = np.unique(card, return_inverse=True)
-    counts = fraud & (day >= start - delay - TRAINING_DAYS)
-    first = np.full(len(cards), np.iinfo(np.int64).max - delay)
-    np.minimum.at(first, place[counts], day[counts])
-    return (day >= start) & (day < start + days) & (day <= first[place] + delay)
+    counts = fraud & (known >= start - TRAINING_DAYS)
+    first = np.full(len(cards), np.iinfo(np.int64).max)
+    np.minimum.at(first, place[counts], known[counts])
+    return (day >= start) & (day < start + days) & (day <= first[place])
 
 
 def auc(scores: Floats, labels: Bools) -> float:

@@ -2,68 +2,26 @@
 
 import gzip
 import io
-import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
-from django.core.management import CommandError, call_command
-from uuid_utils.compat import uuid7
+from django.core.management import call_command
 
-from anomalies.models import ModelVersion, Verdict
 from tests.transactions import traffic
-from transactions import intake, norms, rows
+from tests.transactions.evaluations import FIRST, LAST, PERIOD, evaluated, refused, stored_frauds, written
+from transactions import intake, rows
 from transactions.loading.shape import identifier
 from transactions.models import Transaction
 
 pytestmark = pytest.mark.django_db
 
-FIRST = (traffic.START + timedelta(days=30)).date()
-LAST = (traffic.START + timedelta(days=39)).date()
-PERIOD = (f"--from={FIRST}", f"--to={LAST}")
-
 
 @pytest.fixture
 def labelled() -> list[rows.Row]:
-    """Traffic of 40 users over 40 days, in which eight users pay 40 times too much on a day of the last ten."""
-    stored = [row for row in traffic.rows(4000) if row.amount]
-    late = [row for row in stored if row.txn_date.date() >= FIRST]
-    users = sorted({row.user_id for row in late})[:8]
-    frauds = [next(row for row in late if row.user_id == user) for user in users]
-    inflated = {row.id: _inflated(row) for row in frauds}
-    intake.take([inflated.get(row.id, row) for row in stored], score=False)
-    norms.build_due()
-    return list(inflated.values())
-
-
-def _inflated(row: rows.Row) -> rows.Row:
-    return replace(row, amount=row.amount * 40 + 1000)
-
-
-def written(path: Path, frauds: Sequence[rows.Row], header: str = "transaction_id,kind") -> Path:
-    """Half of the frauds are of the kind a, half of b."""
-    lines = [header, *(f"{row.id},{'ab'[place % 2]}" for place, row in enumerate(frauds))]
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def evaluated(*arguments: object) -> dict[str, Any]:
-    out = io.StringIO()
-    options = ["--resamples=20", *(str(argument) for argument in arguments), "--json"]
-    call_command("evaluate", *options, stdout=out, stderr=io.StringIO())
-    told: dict[str, Any] = json.loads(out.getvalue())
-    return told
-
-
-def refused(*arguments: object) -> tuple[str, int]:
-    with pytest.raises(CommandError) as caught:
-        evaluated(*arguments)
-    return str(caught.value), caught.value.returncode
+    return stored_frauds()
 
 
 def test_planted_frauds_rank_high_beside_the_rule(labelled: list[rows.Row], tmp_path: Path) -> None:
@@ -116,26 +74,6 @@ def test_foreign_ids_are_found_as_load_data_made_them(labelled: list[rows.Row], 
     assert evaluated(*options, "--namespace=shop")["kinds"][0]["frauds"] == 1
     sentence, code = refused(*options)
     assert ("'4711' in ORDER is no UUID" in sentence, code) == (True, 2)
-
-
-def test_without_a_file_the_last_verdicts_are_the_truth(labelled: list[rows.Row]) -> None:
-    for row in labelled[:4]:
-        Verdict.objects.create(transaction_id=row.id, user_id=row.user_id, value="fraud")
-    taken_back = labelled[0]
-    withdrawn = labelled[1]
-    for row, value in ((taken_back, "legitimate"), (withdrawn, Verdict.WITHDRAWN)):
-        Verdict.objects.create(
-            id=uuid7(), transaction_id=row.id, user_id=row.user_id, value=value,
-            known_at=traffic.START + timedelta(days=9999),
-        )  # fmt: skip
-    told = evaluated(*PERIOD)
-    assert (told["labels"], told["kinds"][0]["frauds"]) == ("verdicts", 2)
-
-
-def test_a_model_that_cannot_score_is_listed_as_such(labelled: list[rows.Row], tmp_path: Path) -> None:
-    ModelVersion.objects.create(name="other", state="shadow")
-    told = evaluated("--labels", written(tmp_path / "labels.csv", labelled), *PERIOD)
-    assert {"name": "other", "state": "shadow", "evaluated_as": ""} in told["models"]
 
 
 def test_the_table_and_the_report_say_the_same(labelled: list[rows.Row], tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """The transactions of a period as arrays: who, when, which kind of fraud if any, and each scorer's score."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 
 import numpy as np
 from django.db.models import Max, Min
@@ -10,10 +11,10 @@ from django.db.models import Max, Min
 from scoring import baseline
 from scoring.columns import Bools, Floats, Ints
 from scoring.evaluation import BUDGET_WINDOW_DAYS, TRAINING_DAYS
-from scoring.reference import BadReference
 from transactions import history, merchants, norms, scorer
 from transactions.evaluating.failures import EvaluationFailed
 from transactions.evaluating.labels import Labels
+from transactions.evaluating.rivals import Rival
 from transactions.models import Transaction
 
 DAY_US = 86_400_000_000
@@ -26,11 +27,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days in UTC, both included, and after how many days a fraud is known."""
+    """Days in UTC, both included, and after how many days a fraud is known; None: as the labels say."""
 
     first: date
     last: date
-    delay_days: int
+    delay_days: int | None
 
     @property
     def start(self) -> int:
@@ -44,7 +45,7 @@ class Period:
     @property
     def since(self) -> datetime:
         """What is before the period counts too: for known frauds, and for the alert budget."""
-        back = max(BUDGET_WINDOW_DAYS, self.delay_days + TRAINING_DAYS)
+        back = max(BUDGET_WINDOW_DAYS, (self.delay_days or 0) + TRAINING_DAYS)
         return _midnight(self.first) - timedelta(days=back)
 
     @property
@@ -56,13 +57,14 @@ class Period:
 class Gathered:
     """n transactions from before the period to its end, by user; NaN is unknown.
 
-    user (n,) numbered from 0; day (n,) since 1970; kind (n,) 0 for no fraud; decades (n,) log10 of the server's
-    rarity; over_mean (n,) the amount over the rolling mean.
+    user (n,) numbered from 0; day (n,) since 1970; kind (n,) 0 for no fraud; known (n,) the day on which a fraud became
+    known; decades (n, models) log10 of each model's rarity; over_mean (n,) the amount over the rolling mean.
     """
 
     user: Ints
     day: Ints
     kind: Ints
+    known: Ints
     decades: Floats
     over_mean: Floats
 
@@ -70,7 +72,7 @@ class Gathered:
         return Gathered(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
-def period(first: date | None, last: date | None, delay_days: int) -> Period:
+def period(first: date | None, last: date | None, delay_days: int | None) -> Period:
     """The period asked for; without a last day, up to the newest transaction; without a first, 28 days."""
     span = Transaction.objects.aggregate(first=Min("txn_date"), last=Max("txn_date"))
     if span["last"] is None:
@@ -80,35 +82,49 @@ def period(first: date | None, last: date | None, delay_days: int) -> Period:
     return Period(first or min(last, max(oldest, last - timedelta(days=DEFAULT_DAYS - 1))), last, delay_days)
 
 
-def gathered(asked: Period, labels: Labels, progress: Progress) -> Gathered:
-    """Everything from `asked.since` to `asked.until`, users by the slice."""
-    users = norms.users()
+def gathered(asked: Period, labels: Labels, models: Sequence[Rival], progress: Progress) -> Gathered:
+    """Everything from `asked.since` to `asked.until`, users by the slice; of some users more, as `reaching` says."""
+    users, further = norms.users(), reaching(asked, labels)
     parts: list[Gathered] = []
     with merchants.stretches(users=len(users)) as stretches:
         for start in range(0, len(users), USERS_AT_ONCE):
             some = users[start : start + USERS_AT_ONCE]
-            past = history.of_users(some, [asked.since] * len(some), until=asked.until)
-            try:
-                parts.append(_compact(past, labels, start, stretches))
-            except BadReference as bad:
-                raise EvaluationFailed(
-                    f"A stored reference cannot be read: {bad}. Score anew with this version."
-                ) from bad
+            since = [further.get(user, asked.since) for user in some]
+            past = history.of_users(some, since, until=asked.until)
+            rows = _compact(past, asked, labels, models, stretches)
+            parts.append(replace(rows, user=rows.user + start))
             progress(min(start + USERS_AT_ONCE, len(users)), len(users))
     return _joined(parts)
 
 
-def _compact(past: history.History, labels: Labels, first_user: int, stretches: merchants.Stretches) -> Gathered:
-    """The wanted rows of some users; users are numbered from `first_user` on."""
-    decades = np.full(len(past), np.nan)
-    for part in scorer.judge(past, stretches):
-        decades[part.rows] = np.log10(part.scores.rarity)
+def reaching(asked: Period, labels: Labels) -> dict[UUID, datetime]:
+    """Where the rows of users begin whose frauds lie further back, but became known late enough to count."""
+    if asked.delay_days is not None:
+        return {}
+    earliest: dict[UUID, datetime] = {}
+    for user, at, known in labels.told:
+        if at < asked.since and known >= asked.start - TRAINING_DAYS:
+            earliest[user] = min(at, earliest.get(user, at))
+    return earliest
+
+
+def _compact(
+    past: history.History, asked: Period, labels: Labels, models: Sequence[Rival], stretches: merchants.Stretches
+) -> Gathered:
+    """The wanted rows of some users, who are numbered from 0."""
+    decades = np.full((len(past), len(models)), np.nan)
+    features = stretches.features(past)
+    for place, rival in enumerate(models):
+        for part in scorer.by_each(past, features, rival.references):
+            decades[part.rows, place] = np.log10(part.scores.rarity)
     wanted = past.wanted
     user = np.unique(past.columns.user, return_inverse=True)[1]
+    day, ids = past.columns.at_us[wanted] // DAY_US, past.ids[wanted]
     return Gathered(
-        user=user[wanted] + first_user,
-        day=past.columns.at_us[wanted] // DAY_US,
-        kind=labels.of(past.ids[wanted]),
+        user=user[wanted],
+        day=day,
+        kind=labels.of(ids),
+        known=labels.known_of(ids, day) if asked.delay_days is None else day + asked.delay_days,
         decades=decades[wanted],
         over_mean=baseline.amount_over_mean(past.columns)[wanted],
     )

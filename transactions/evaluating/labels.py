@@ -4,16 +4,21 @@ import csv
 import gzip
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby, takewhile
+from operator import itemgetter
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from anomalies.models import Verdict
 from transactions.evaluating.failures import EvaluationFailed, usage
 from transactions.loading.shape import identifier
+from transactions.scorer import EPOCH
 
 # A measure of each kind is worth reading for a few kinds; more of them is a column that names something else.
 MOST_KINDS = 30
@@ -35,11 +40,17 @@ class FileOptions:
 
 @dataclass(slots=True)
 class Labels:
-    """The frauds by their ids, as numbers of their kinds: 1 is the first of `kinds`, 0 is no fraud."""
+    """The frauds by their ids, as numbers of their kinds: 1 is the first of `kinds`, 0 is no fraud.
+
+    Verdicts also say when a fraud became known, in days since 1970: `known` by its id, and `told` of whose payments
+    and of which instant.
+    """
 
     source: str
     kinds: list[str] = field(default_factory=list)
     by_id: dict[bytes, int] = field(default_factory=dict)
+    known: dict[bytes, int] = field(default_factory=dict)
+    told: list[tuple[UUID, datetime, int]] = field(default_factory=list)
 
     def add(self, id: bytes, kind: str) -> None:  # noqa: A002
         """Raises EvaluationFailed (usage) with more than MOST_KINDS."""
@@ -53,23 +64,43 @@ class Labels:
         """(n,) the kind of each transaction, 0 for no fraud."""
         return np.fromiter((self.by_id.get(id.tobytes(), 0) for id in ids), np.int64, len(ids))  # noqa: A001
 
+    def known_of(self, ids: NDArray[np.void], day: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n,) the day on which each transaction of `day` (n,) became known as a fraud: not before it happened."""
+        told = (self.known.get(id.tobytes(), 0) for id in ids)  # noqa: A001
+        return np.maximum(np.fromiter(told, np.int64, len(ids)), day)
+
     def sorted(self) -> "Labels":
         """The same with the kinds in the order of their names."""
         names = sorted(self.kinds)
         place = [names.index(kind) + 1 for kind in self.kinds]
-        return Labels(self.source, names, {id: place[kind - 1] for id, kind in self.by_id.items()})  # noqa: A001
+        by_id = {id: place[kind - 1] for id, kind in self.by_id.items()}  # noqa: A001
+        return replace(self, kinds=names, by_id=by_id)
 
 
 def from_verdicts() -> Labels:
-    """The transactions whose last verdict is fraud; the kind is who said so, the verdict's source."""
+    """The transactions whose last known verdict is fraud; the kind is who said so, the verdict's source.
+
+    A verdict counts from its `known_at` on. A fraud that several verdicts in a row say was known with the first.
+    """
     labels = Labels("verdicts")
-    latest = Verdict.objects.order_by("transaction_id", "-known_at", "-id").distinct("transaction_id")
-    for id, value, source in latest.values_list("transaction_id", "value", "source").iterator():  # noqa: A001
-        if value == Verdict.Value.FRAUD:
-            labels.add(id.bytes, source)
+    said = Verdict.objects.filter(known_at__lte=timezone.now()).order_by("transaction_id", "known_at", "id")
+    fields = ("transaction_id", "value", "source", "known_at", "user_id", "transaction__txn_date")
+    for id, verdicts in groupby(said.values_list(*fields).iterator(), itemgetter(0)):  # noqa: A001
+        newest_first = list(verdicts)[::-1]
+        frauds = list(takewhile(lambda verdict: verdict[1] == Verdict.Value.FRAUD, newest_first))
+        if frauds:
+            _, _, _, known_at, user, at = frauds[-1]
+            labels.add(id.bytes, frauds[0][2])
+            labels.known[id.bytes] = day_of(known_at)
+            labels.told.append((user, at, day_of(known_at)))
     if not labels.by_id:
         raise EvaluationFailed("No verdict says fraud: give some in the console, or name a file with --labels.")
     return labels.sorted()
+
+
+def day_of(at: datetime) -> int:
+    """Since 1970, in UTC."""
+    return (at - EPOCH).days
 
 
 def from_file(options: FileOptions) -> Labels:

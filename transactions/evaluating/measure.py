@@ -1,13 +1,12 @@
 """Each scorer's measures, of all frauds and of each kind, with their intervals."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from anomalies.findings import BUILT_IN_MODEL
 from anomalies.models import ModelVersion
 from scoring import baseline
 from scoring.columns import Bools, Floats
@@ -25,9 +24,12 @@ from scoring.evaluation import (
 from transactions.evaluating.failures import EvaluationFailed
 from transactions.evaluating.gather import Gathered, Period, Progress
 from transactions.evaluating.labels import Labels
+from transactions.evaluating.rivals import Rival
 
 ALL_KINDS = "all"
-SERVER, MEAN, RULE = "server", "rolling mean", "rolling-mean rule"
+MEAN, RULE = "rolling mean", "rolling-mean rule"
+# Whose scores are compared with their promise.
+TRAFFIC = ("all", "ordinary")
 # Shares of rows at or above a score are compared with what the score promises.
 LEVELS = (20, 40, 60, 80)
 POINTS_A_DECADE = 20
@@ -69,11 +71,11 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """What the report draws: recall and precision by scorer, and the shares of rows above each point."""
+    """What the report draws: recall and precision by scorer; by model and TRAFFIC, the shares of rows above points."""
 
     recall_precision: dict[str, tuple[Floats, Floats]]
     points: Floats
-    shares: dict[str, Floats]
+    shares: dict[str, dict[str, Floats]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Evaluation:
     unscored: int
     cases_a_day: dict[str, float]
     kinds: list[Kind]
-    shares: dict[str, dict[int, float]]
+    shares: dict[str, dict[str, dict[int, float]]]
     models: list[dict[str, str]]
     curves: Curves
 
@@ -105,30 +107,32 @@ class Evaluation:
         }
         found["kinds"] = [_kind_as_json(kind) for kind in self.kinds]
         found["shares"] = {
-            name: {str(level): _known(share) for level, share in shares.items()} for name, shares in self.shares.items()
+            name: {
+                traffic: {str(level): _known(share) for level, share in shares.items()}
+                for traffic, shares in by_traffic.items()
+            }
+            for name, by_traffic in self.shares.items()
         }
         return found
 
 
-def evaluate(rows: Gathered, labels: Labels, period: Period, ask: Ask, progress: Progress) -> Evaluation:
+def evaluate(
+    rows: Gathered, labels: Labels, rivals: Sequence[Rival], period: Period, ask: Ask, progress: Progress
+) -> Evaluation:
     """Raises EvaluationFailed where nothing can be measured."""
     inside = rows.day >= period.start
-    keep = judged(
-        rows.user, rows.day, rows.kind > 0, start=period.start, days=period.days, delay=period.delay_days
-    )  # fmt: skip
-    test, levels = rows.take(keep), np.array(LEVELS, float)
-    traffic = {"all": rows.decades[inside], "ordinary": rows.decades[inside & (rows.kind == 0)]}
+    keep = judged(rows.user, rows.day, rows.kind > 0, start=period.start, days=period.days, known=rows.known)
+    test, names = rows.take(keep), [rival.name for rival in rivals]
     _check(rows.take(inside), test, labels, period)
-    scorers = list(_scorers(rows, period, ask, keep))
+    scorers = list(_scorers(rows, names, period, ask, keep))
     people, numbered = np.unique(test.user, return_inverse=True)
     test = replace(test, user=numbered)
-    chosen = [(ALL_KINDS, test.kind > 0)]
-    if len(labels.kinds) > 1:
-        chosen += [(name, test.kind == number) for number, name in enumerate(labels.kinds, start=1)]
     kinds = []
+    chosen = _chosen(test, labels)
     for done, (name, frauds) in enumerate(chosen, start=1):
         kinds.append(_measured(name, test, frauds, scorers, ask))
         progress(done, len(chosen))
+    levels = _shares(rows.take(inside), names, np.array(LEVELS, float))
     return Evaluation(
         labels=labels.source,
         labelled=len(labels.by_id),
@@ -137,16 +141,22 @@ def evaluate(rows: Gathered, labels: Labels, period: Period, ask: Ask, progress:
         transactions=len(test.user),
         users=len(people),
         left_out=int(inside.sum() - keep.sum()),
-        unscored=int(np.isnan(test.decades).sum()),
+        unscored=int(np.isnan(test.decades).any(axis=1).sum()),
         cases_a_day={scorer.name: scorer.cases / period.days for scorer in scorers},
         kinds=kinds,
         shares={
-            name: dict(zip(LEVELS, shares_above(decades, levels).tolist(), strict=True))
-            for name, decades in traffic.items()
+            name: {traffic: dict(zip(LEVELS, shares.tolist(), strict=True)) for traffic, shares in found.items()}
+            for name, found in levels.items()
         },
-        models=models(),
-        curves=_curves(test, scorers, traffic),
+        models=models(rivals),
+        curves=_curves(test, scorers, rows.take(inside), names),
     )
+
+
+def _chosen(test: Gathered, labels: Labels) -> list[tuple[str, Bools]]:
+    """All frauds, and those of each kind where there are several: its name and rows."""
+    of_kinds = [(name, test.kind == number) for number, name in enumerate(labels.kinds, start=1)]
+    return [(ALL_KINDS, test.kind > 0), *(of_kinds if len(of_kinds) > 1 else [])]
 
 
 def _check(inside: Gathered, test: Gathered, labels: Labels, period: Period) -> None:
@@ -164,8 +174,8 @@ def _check(inside: Gathered, test: Gathered, labels: Labels, period: Period) -> 
         raise EvaluationFailed(f"No reference was in force {told}: run `manage.py score`, or choose a later period.")
 
 
-def _scorers(rows: Gathered, period: Period, ask: Ask, keep: Bools) -> Iterator[Scorer]:
-    for name, scores in ((SERVER, rows.decades), (MEAN, rows.over_mean)):
+def _scorers(rows: Gathered, names: Sequence[str], period: Period, ask: Ask, keep: Bools) -> Iterator[Scorer]:
+    for name, scores in (*zip(names, rows.decades.T, strict=True), (MEAN, rows.over_mean)):
         alerts = budget_alerts(scores, card=rows.user, day=rows.day, start=period.start, budget=ask.budget)
         yield Scorer(name, scores[keep], alerts[keep], _cases(rows, alerts))
     alerts = (rows.over_mean > baseline.TIMES_MEAN) & (rows.day >= period.start)
@@ -215,14 +225,26 @@ def _cases(rows: Gathered, alerts: Bools) -> int:
     return len(np.unique(np.stack([rows.user[alerts], rows.day[alerts]]), axis=1).T)
 
 
-def _curves(test: Gathered, scorers: list[Scorer], traffic: dict[str, Floats]) -> Curves:
+def _curves(test: Gathered, scorers: list[Scorer], inside: Gathered, names: Sequence[str]) -> Curves:
     frauds, points = test.kind > 0, np.arange(0.0, 101.0)
     by_name = {
         scorer.name: Ranking(scorer.scores, frauds, test.user).curve()
         for scorer in scorers
         if scorer.scores is not None
     }
-    return Curves(by_name, points, {name: shares_above(decades, points) for name, decades in traffic.items()})
+    return Curves(by_name, points, _shares(inside, names, points))
+
+
+def _shares(inside: Gathered, names: Sequence[str], points: Floats) -> dict[str, dict[str, Floats]]:
+    """By model and TRAFFIC, the share of rows at or above each point."""
+    every = np.ones(len(inside.kind), np.bool_)
+    return {
+        name: {
+            traffic: shares_above(decades[rows], points)
+            for traffic, rows in zip(TRAFFIC, (every, inside.kind == 0), strict=True)
+        }
+        for name, decades in zip(names, inside.decades.T, strict=True)
+    }
 
 
 def shares_above(decades: Floats, points: Floats) -> Floats:
@@ -231,10 +253,11 @@ def shares_above(decades: Floats, points: Floats) -> Floats:
     return 1 - np.searchsorted(known, points) / len(known) if len(known) else np.full(len(points), np.nan)
 
 
-def models() -> list[dict[str, str]]:
-    """The stored models. Only the built-in one can score here; of the others that is said."""
+def models(rivals: Sequence[Rival]) -> list[dict[str, str]]:
+    """The stored models, and as what the figures name those that were evaluated."""
+    names = {rival.model.pk: rival.name for rival in rivals}
     return [
-        {"name": model.name, "state": model.state, "evaluated_as": SERVER if model.id == BUILT_IN_MODEL else ""}
+        {"name": model.name, "state": model.state, "evaluated_as": names.get(model.pk, "")}
         for model in ModelVersion.objects.order_by("created_at", "id")
     ]
 

@@ -3,15 +3,17 @@
 import io
 import math
 import re
+from itertools import cycle
 from typing import Any
 
 from django.template.loader import render_to_string
 
 from transactions.evaluating import table
-from transactions.evaluating.measure import MEAN, RULE, SERVER, Evaluation
+from transactions.evaluating.measure import MEAN, RULE, Evaluation
 
-# Colours of middle lightness, readable on white and on black.
-COLOURS = {SERVER: "#2f7fd0", MEAN: "#d9772b", RULE: "#c2409a"}
+# Colours of middle lightness, readable on white and on black: of the rules, and of the models in their order.
+COLOURS = {MEAN: "#d9772b", RULE: "#c2409a"}
+OF_MODELS = ("#2f7fd0", "#2e9d6b", "#8a6fd1", "#a88a1e", "#4f9aa8", "#c05a5a")
 # Stands for the colour of the page's text until the SVG is in the page.
 INK = "#010203"
 SIZE_INCHES = (5.6, 4.0)
@@ -41,13 +43,14 @@ def _cells(scorers: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
 
 def _recall_precision(found: Evaluation) -> str:
     figure, axes = _axes("recall: share of the frauds found", "precision: share of frauds among these")
+    colours = _colours(found)
     for name, (recall, precision) in found.curves.recall_precision.items():
-        axes.step(recall, precision, where="pre", color=COLOURS[name], label=name)
+        axes.step(recall, precision, where="pre", color=colours[name], label=name)
     for name, measures in found.kinds[0].scorers.items():
         at = measures["recall"].value, measures["precision"].value
         if not math.isnan(sum(at)):
             label = name if name == RULE else f"{name}, at the budget"
-            axes.plot(*at, "o", clip_on=False, color=COLOURS[name], label=label)
+            axes.plot(*at, "o", clip_on=False, color=colours[name], label=label)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.legend(frameon=False, labelcolor=INK)
@@ -58,13 +61,19 @@ def _calibration(found: Evaluation) -> str:
     figure, axes = _axes("score", "share of transactions at or above it")
     points = found.curves.points
     axes.plot(points, 10 ** (-points / 20), "--", color=INK, linewidth=1, label="promised")
-    for (name, shares), colour in zip(found.curves.shares.items(), (COLOURS[SERVER], COLOURS[MEAN]), strict=True):
-        seen = shares > 0
-        axes.step(points[seen], shares[seen], where="post", color=colour, label=f"{name} transactions")
+    for name, by_traffic in found.curves.shares.items():
+        for (traffic, shares), style in zip(by_traffic.items(), ("-", ":"), strict=True):
+            seen = shares > 0
+            axes.step(points[seen], shares[seen], style, where="post", color=_colours(found)[name],
+                      label=f"{name}, {traffic} transactions")  # fmt: skip
     axes.set_yscale("log")
     axes.set_xlim(0, 100)
     axes.legend(frameon=False, labelcolor=INK)
     return _svg(figure, "Share of transactions by score")
+
+
+def _colours(found: Evaluation) -> dict[str, str]:
+    return {**dict(zip(found.curves.shares, cycle(OF_MODELS), strict=False)), **COLOURS}
 
 
 def _axes(x: str, y: str) -> tuple[Any, Any]:

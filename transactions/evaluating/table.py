@@ -13,12 +13,13 @@ WIDTH = 21
 def lines(found: Evaluation) -> Iterator[str]:
     """The summary table, then what must be known to read it."""
     yield heading(found)
-    yield f"{'':21}" + "".join(f"{title:<{WIDTH}}" for title in titles(found))
+    name_width = max(len(name) for name in found.cases_a_day) + 2
+    yield f"{'':{name_width + 2}}" + "".join(f"{title:<{WIDTH}}" for title in titles(found))
     for kind in found.kinds:
         yield kind_title(found, kind)
         for name, measures in kind.scorers.items():
             cells = (cell(measures.get(measure)) for measure in MEASURES)
-            yield f"  {name:19}" + "".join(f"{text:<{WIDTH}}" for text in cells).rstrip()
+            yield f"  {name:{name_width}}" + "".join(f"{text:<{WIDTH}}" for text in cells).rstrip()
     yield from notes(found)
 
 
@@ -58,20 +59,20 @@ def notes(found: Evaluation) -> Iterator[str]:
     yield f"Recall and precision are of transactions, at the alert budget of {ask.budget:,} cases a day. " + cases(
         found
     )
-    yield (
-        f"Left out: {found.left_out:,} transactions of users known to be compromised; "
-        f"a fraud is known after {delay} days."
-    )
+    known = "from its verdict on" if delay is None else f"after {delay} days"
+    yield f"Left out: {found.left_out:,} transactions of users known to be compromised; a fraud is known {known}."
     if found.unscored:
         yield f"{found.unscored:,} transactions lie before the first reference: without a score, they rank last."
-    yield "Share of transactions at or above a score, all / ordinary / promised: " + ", ".join(
-        f"{level}: {share:.3%} / {found.shares['ordinary'][level]:.3%} / {10 ** (-level / 20):.3%}"
-        for level, share in found.shares["all"].items()
-    )
+    for name, shares in found.shares.items():
+        yield f"Share of transactions at or above a score of {name}, all / ordinary / promised: " + ", ".join(
+            f"{level}: {share:.3%} / {shares['ordinary'][level]:.3%} / {10 ** (-level / 20):.3%}"
+            for level, share in shares["all"].items()
+        )
     yield "Stored models: " + "; ".join(
-        f"{model['name']} ({model['state']}, " + (f"above as {model['evaluated_as']})" if model["evaluated_as"] else
-        "not evaluated: it cannot score here)") for model in found.models
-    )  # fmt: skip
+        f"{model['name']} ({model['state']}, "
+        + (f"above as {model['evaluated_as']})" if model["evaluated_as"] else "not evaluated)")
+        for model in found.models
+    )
 
 
 def cases(found: Evaluation) -> str:

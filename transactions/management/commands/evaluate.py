@@ -11,10 +11,12 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from anomalies import budget
+from scoring.evaluation import LABEL_DELAY_DAYS
 from transactions.evaluating.failures import EvaluationFailed, usage
 from transactions.evaluating.gather import Progress, gathered, period
 from transactions.evaluating.labels import FileOptions, Labels, from_file, from_verdicts
 from transactions.evaluating.measure import Ask, Evaluation, evaluate
+from transactions.evaluating.rivals import chosen, rivals
 from transactions.evaluating.table import lines
 from transactions.stopping import stop_requests
 
@@ -23,7 +25,7 @@ OF_FILES = ("id", "kind", "fraud_column", "namespace")
 
 class Command(BaseCommand):
     help = (
-        "Measure how well the server's scores and the rolling-mean rule find known frauds: of a CSV file, "
+        "Measure how well the live model, those in shadow and the rolling-mean rule find known frauds: of a CSV file, "
         "or of the verdicts. Only reads. docs/evaluate.md says what the figures mean."
     )
 
@@ -36,9 +38,10 @@ class Command(BaseCommand):
         add("--namespace", default="", metavar="NAME", help="as given to load_data, for ids that are no UUIDs")
         add("--from", dest="first", type=_day, metavar="YYYY-MM-DD", help="first day (default: 28 days up to the last)")
         add("--to", dest="last", type=_day, metavar="YYYY-MM-DD", help="last day (default: that of the newest row)")
-        add(
-            "--delay-days", type=_count(0, 365), default=7, metavar="N", help="days until a fraud is known (default: 7)"
-        )
+        add("--delay-days", type=_count(0, 365), metavar="N",
+            help="days until a fraud is known (default: of a file 7; of verdicts, when each became known)")  # fmt: skip
+        add("--model", action="append", default=[], dest="models", metavar="NAME",
+            help="a model to measure, once for each (default: the live one and all in shadow)")  # fmt: skip
         add("--cards", type=_count(1, 1_000_000), default=100, metavar="K", help="the K of CP@K (default: 100)")
         add("--budget", type=_count(1, 1_000_000), metavar="N",
             help="cases a day for recall and precision (default: the alert budget)")  # fmt: skip
@@ -67,13 +70,16 @@ def _evaluated(options: dict[str, Any], should_stop: Callable[[], bool]) -> Eval
     # Told before minutes of work.
     if options["html"] and not options["html"].absolute().parent.is_dir():
         raise usage(f"--html: there is no folder {options['html'].absolute().parent}.")
-    asked = period(options["first"], options["last"], options["delay_days"])
+    models = chosen(options["models"])
+    delay = LABEL_DELAY_DAYS if options["labels"] and options["delay_days"] is None else options["delay_days"]
+    asked = period(options["first"], options["last"], delay)
     labels = _labels(options)
     ask = Ask(options["cards"], options["budget"] or budget.newest_or_setting(), options["resamples"], options["seed"])
+    measured = rivals(models, asked.since, asked.until)
     with tqdm(unit=" users", disable=None, desc="Scoring") as bar:
-        rows = gathered(asked, labels, _shown_by(bar, should_stop))
+        rows = gathered(asked, labels, measured, _shown_by(bar, should_stop))
     with tqdm(unit=" kinds", disable=None, desc="Measuring") as bar:
-        return evaluate(rows, labels, asked, ask, _shown_by(bar, should_stop))
+        return evaluate(rows, labels, measured, asked, ask, _shown_by(bar, should_stop))
 
 
 def _labels(options: dict[str, Any]) -> Labels:
