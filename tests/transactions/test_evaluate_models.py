@@ -110,7 +110,8 @@ class TestVerdicts:
 
     def test_one_that_is_not_known_yet_is_none(self, labelled: list[rows.Row]) -> None:
         judged(labelled[0], "fraud", timezone.now() - DAY)
-        judged(labelled[1], "fraud", timezone.now() + DAY)
+        for row in labelled[1:3]:
+            judged(row, "fraud", timezone.now() + DAY)
         judged(labelled[0], "legitimate", timezone.now() + DAY)
         assert evaluated(*PERIOD)["kinds"][0]["frauds"] == 1
 
