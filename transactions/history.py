@@ -12,11 +12,12 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import psycopg
 from django.db import connection
 from numpy.typing import NDArray
+from psycopg.pq.abc import PGresult
 
 import scoring
+from anomalies import round_trip
 from scoring import visits
 
 # Statuses that say that the money did not move. Others may be added where a payment system has its own words.
@@ -30,6 +31,13 @@ OF_USERS = (SQL / "history_of_users.sql").read_text().replace("{record}", RECORD
 VISIT_SQL = (SQL / "merchant_visit.sql").read_text()
 STRETCH_SQL = (SQL / "merchant_stretch.sql").read_text().replace("{visit}", VISIT_SQL)
 UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", RECORD_SQL).replace("{stretch}", STRETCH_SQL)
+# Every live score runs it: its results in bytes, not as the hexadecimal text of other queries.
+ONE = round_trip.Statement(UP_TO, binary=True)
+LIMITS = {
+    "rows": scoring.HISTORY_ROWS,
+    "visits": scoring.STRETCH_ROWS,
+    "failed": "{" + ",".join(FAILED_STATUSES) + "}",
+}
 
 # What history_record.sql packs: at, minor, merchant, category, country, device, and a word of the currency's three
 # letters, `failed` and `wanted`, a byte each.
@@ -59,12 +67,13 @@ def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[History, scoring
     """The stored transaction `id`, last, after the rows before it that its features may use, and what it sees of its
     merchant. One query.
     """
-    # Every live score runs it: planned once a connection, and in bytes, not as the hexadecimal text of other queries.
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(UP_TO, _bound(user_id=user_id, at=txn_date, id=id), prepare=True, binary=True)
-        found = cursor.fetchone()
-    packed, seen = found or (None, None)
+    values = {"user_id": user_id, "txn_date": txn_date, "id": id, **LIMITS}
+    return of_one(round_trip.together((ONE,), values)[0])
+
+
+def of_one(result: PGresult) -> tuple[History, scoring.Visits]:
+    """What `up_to` says, of what the statement ONE has answered. Raises Django's error if it failed."""
+    packed, seen = round_trip.row(result) or (None, None)
     past = _history([packed])
     return past, visits.alone(*unpacked([seen or b""]), known=bool(past.columns.merchant[past.wanted].any()))
 

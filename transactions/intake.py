@@ -10,18 +10,16 @@ from contextlib import nullcontext
 from datetime import datetime
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
 from anomalies import pending
 from anomalies.guard import Guard, Unsure
-from transactions import copying, store
+from transactions import copying, live, store
 from transactions.lines import Lines
 from transactions.rows import Row
 from transactions.store import Outcome, Written
-
-log = structlog.get_logger(__name__)
+from transactions.taken import LATER, Taken
 
 
 def take(rows: Sequence[Row], *, score: bool = True) -> list[Taken]:

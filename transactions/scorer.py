@@ -50,10 +50,16 @@ class Judged(NamedTuple):
 
 def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored:  # noqa: A002
     """Score and reasons of one stored transaction, by what was known when it happened. Two queries."""
+    if references.in_force(txn_date) is None:
+        return NO_REFERENCE
+    return of_one(txn_date, *history.up_to(user_id, txn_date, id))
+
+
+def of_one(txn_date: datetime, past: history.History, seen: scoring.Visits) -> Scored | Unscored:
+    """The same of the last row of a history, whose time this is, and of what it sees of its merchant."""
     reference = references.in_force(txn_date)
     if reference is None:
         return NO_REFERENCE
-    past, seen = history.up_to(user_id, txn_date, id)
     features = scoring.build(past.columns, past.wanted, seen)
     scores = scoring.score(features, reference.content)
     judged = Judged(np.flatnonzero(past.wanted), features, scores, reference.id, reference.model_version_id)

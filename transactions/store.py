@@ -141,7 +141,7 @@ def write_in_turn(
         guard.is_met = found is not None
     if found is None:
         return None, results
-    is_late, meta_data, merchant_id, received_us = (value and value.decode() for value in found)
+    is_late, meta_data, merchant_id, received_us = (None if value is None else value.decode() for value in found)
     received_at = YEAR_1970 + timedelta(microseconds=int(received_us or 0))
     return InTurn(is_late == "t", (meta_data, merchant_id, received_at)), results
 

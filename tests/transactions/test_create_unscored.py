@@ -18,6 +18,7 @@ from transactions import intake, rows
 from transactions.api.listings import TRANSACTIONS
 from transactions.models import Transaction
 from transactions.store import Outcome, RefusedByDatabase
+from transactions.taken import LATER
 
 NOW = datetime.now(UTC)
 
@@ -66,7 +67,7 @@ def test_its_user_waits_from_the_earliest_of_its_rows_on() -> None:
     user = uuid4()
     for hours in (5, 7, 3):
         (taken,) = intake.take([RowFactory(user_id=user, txn_date=NOW - timedelta(hours=hours))])
-        assert (taken.outcome, taken.scored) == (Outcome.CREATED, intake.LATER)
+        assert (taken.outcome, taken.scored) == (Outcome.CREATED, LATER)
     assert PendingScore.objects.get(user_id=user).since == NOW - timedelta(hours=7)
 
 

@@ -17,10 +17,11 @@ from anomalies.models import Anomaly, Case, PendingScore, Reference
 from scoring.reference import VERSION
 from tests.conftest import login_of
 from tests.transactions import traffic
-from transactions import backlog, intake
+from transactions import backlog, intake, live
 from transactions.models import Transaction
 from transactions.rows import Row
 from transactions.store import Outcome
+from transactions.taken import FAILED, LATER, TIMED_OUT
 
 
 def known_traffic(count: int = 3000) -> list[Row]:
@@ -126,7 +127,7 @@ def test_when_scoring_breaks_the_row_is_stored_and_waits() -> None:
         version=VERSION,
     )
     (taken,) = intake.take([next_of(past[0])])
-    assert taken.scored == intake.FAILED
+    assert taken.scored == FAILED
     assert Transaction.objects.filter(pk=taken.row.id).exists()
     assert PendingScore.objects.filter(user_id=taken.row.user_id).exists()
     broken.delete()
@@ -141,9 +142,8 @@ def test_a_score_costs_the_same_queries_however_long_the_history(
     past = known_traffic()
     intake.take([next_of(past[0])])
     row = next_of(past[0], txn_date=traffic.START + timedelta(days=40, hours=2))
-    # Two for the savepoint that the test's transaction makes of the outer block; then the lock with the insert and the
-    # beginning of scoring, and its end. The reference in force is known, and the history's one query is not counted,
-    # because it does not go through a cursor of Django's.
+    # Two for the savepoint that the test's transaction makes of the outer block; then the lock with the insert, the
+    # beginning of scoring and the history, and its end. The reference in force is known.
     with override_settings(LIVE_CACHE_S=60):
         references.in_force(row.txn_date)
         with django_assert_num_queries(4):
@@ -154,16 +154,16 @@ def test_a_score_costs_the_same_queries_however_long_the_history(
 def test_a_payment_does_not_wait_for_scoring_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     past = known_traffic()
     row = next_of(past[0], amount=Decimal("9000.00"))
-    monkeypatch.setattr(intake, "LONGEST_STATEMENT_MS", 200)
-    timeouts = intake.FAILURES.labels("timed_out")._value.get()
+    monkeypatch.setattr(live, "LONGEST_STATEMENT_MS", 200)
+    timeouts = live.FAILURES.labels("timed_out")._value.get()
     with psycopg.connect(**login_of(connection.get_connection_params())) as other:
         # What a migration of the table does.
         other.execute("LOCK TABLE anomalies IN ACCESS EXCLUSIVE MODE")
         (taken,) = intake.take([row])
-        assert (taken.outcome, taken.scored) == (Outcome.CREATED, intake.TIMED_OUT)
+        assert (taken.outcome, taken.scored) == (Outcome.CREATED, TIMED_OUT)
     assert Transaction.objects.filter(pk=row.id).exists()
     assert dict(PendingScore.objects.values_list("user_id", "since")) == {row.user_id: row.txn_date}
-    assert intake.FAILURES.labels("timed_out")._value.get() == timeouts + 1
+    assert live.FAILURES.labels("timed_out")._value.get() == timeouts + 1
     backlog.score_pending()
     assert Anomaly.objects.filter(pk=row.id).exists()
 
@@ -186,7 +186,7 @@ def test_without_live_scoring_a_payment_waits_for_the_worker() -> None:
     with override_settings(LIVE_SCORING=False):
         (taken,) = intake.take([row])
         (again,) = intake.take([row])
-    assert (taken.scored, again.scored) == (intake.LATER, intake.LATER)
+    assert (taken.scored, again.scored) == (LATER, LATER)
     assert (taken.outcome, again.outcome) == (Outcome.CREATED, Outcome.DUPLICATE)
     assert not Anomaly.objects.filter(pk=row.id).exists()
     backlog.score_pending()

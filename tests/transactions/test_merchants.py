@@ -82,7 +82,7 @@ def test_a_huge_merchant_costs_no_more_than_its_last_payments() -> None:
 def planned(user_id: UUID, row: Transaction, mode: str) -> dict[str, object]:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
-        bound = history._bound(user_id=user_id, at=row.txn_date, id=row.id)
+        bound = {**history.LIMITS, "user_id": user_id, "txn_date": row.txn_date, "id": row.id}
         cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + history.UP_TO, bound)
         found = cursor.fetchone()[0]
     parsed = json.loads(found) if isinstance(found, str) else found

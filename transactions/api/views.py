@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from orjson import Fragment
@@ -34,6 +33,7 @@ from transactions.api.serializers import (
 from transactions.filters import TransactionFilters
 from transactions.models import Transaction
 from transactions.store import Outcome
+from transactions.taken import Taken
 
 STATUS_OF = {Outcome.CREATED: HTTPStatus.CREATED, Outcome.DUPLICATE: HTTPStatus.OK}
 
@@ -98,8 +98,8 @@ class TransactionViewSet(exporting.Exports, BulkCreate, StrictViewSet):
 
     @property
     def takes_guard(self) -> bool:
-        # Scoring and idempotency take more than the one statement that the guard goes with.
-        is_alone = self.action == "list" or not (settings.LIVE_SCORING or "HTTP_IDEMPOTENCY_KEY" in self.request.META)
+        # Idempotency takes more than the one statement that the guard goes with.
+        is_alone = self.action == "list" or "HTTP_IDEMPOTENCY_KEY" not in self.request.META
         return is_alone and super().takes_guard
 
     @extend_schema(
@@ -132,11 +132,11 @@ def _shown(row: rows.Row, meta_data: str, merchant_id: str | None, received_at: 
     }
 
 
-def _taken(body: dict[str, Any], guard: Guard | None) -> tuple[intake.Taken, Scored | Unscored]:
+def _taken(body: dict[str, Any], guard: Guard | None) -> tuple[Taken, Scored | Unscored]:
     """The body on its way through intake. Raises Refused for a bad row, Conflict for a contradicting one, Unsure."""
     try:
         row = rows.check(body, now=timezone.now())
-        taken = intake.take([row])[0] if guard is None else intake.take_unscored(row, guard)
+        taken = intake.take_one(row, guard)
     except rows.BadRow as bad:
         errors = [Error(pointer(field), code, detail) for field, code, detail in bad.problems]
         raise Refused("The transaction breaks the law for a row.", errors) from None

@@ -16,7 +16,6 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from transactions import intake
-from transactions.intake import Taken
 from transactions.loading import rehearsal
 from transactions.loading.chunks import Chunk, ahead
 from transactions.loading.failures import LoadFailed
@@ -25,6 +24,7 @@ from transactions.loading.summary import SHOWN, Example, FileSummary, Tally
 from transactions.models import Load
 from transactions.rows import Problem, Row
 from transactions.store import Outcome, RefusedByDatabase, Written
+from transactions.taken import Taken
 
 # How often a load that waits for another one of the same file asks whether it may begin.
 ASK_AGAIN_S = 0.2

@@ -1,0 +1,97 @@
+"""Statements that are sent together: what each answers, what a failure leaves, and plans that got lost."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.db.utils import DataError
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from anomalies import round_trip
+from anomalies.round_trip import Statement, row, together
+
+pytestmark = pytest.mark.django_db
+# Without a transaction of the test's own around it.
+ALONE = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+SUM = Statement("SELECT %(one)s::int + %(two)s::int")
+QUOTIENT = Statement("SELECT %(one)s::int / %(two)s::int")
+NOTHING = Statement("SELECT 1 WHERE false")
+
+
+def test_each_statement_has_its_result() -> None:
+    results = together((SUM, NOTHING, QUOTIENT), {"one": 8, "two": 2})
+    assert [row(one) for one in results] == [[b"10"], None, [b"4"]]
+
+
+def test_values_arrive_as_they_are() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, 6, UTC)
+    ours = {"id": uuid4(), "amount": Decimal("0.10"), "at": at, "text": "ß'\\", "no": None}
+    told = Statement(
+        "SELECT %(id)s::uuid, %(amount)s::numeric(4, 2), extract(epoch FROM %(at)s::timestamptz),"
+        " %(text)s::text, %(no)s::int"
+    )
+    found = row(together((told,), ours)[0])
+    assert found == [str(ours["id"]).encode(), b"0.10", b"1767323045.000006", "ß'\\".encode(), None]
+
+
+def test_bytes_are_no_text() -> None:
+    packed = Statement("SELECT uuid_send(%(id)s::uuid)", binary=True)
+    assert row(together((packed,), {"id": UUID(int=7)})[0]) == [UUID(int=7).bytes]
+
+
+@transaction.atomic
+def fail_half_way() -> None:
+    first, second, third = together((SUM, QUOTIENT, SUM), {"one": 8, "two": 0})
+    assert row(first) == [b"8"]
+    assert round_trip.has_failed(second)
+    assert round_trip.has_failed(third)
+    row(third)
+
+
+def test_what_fails_keeps_those_behind_it_from_being_executed_and_they_tell_why() -> None:
+    with pytest.raises(DataError, match="division by zero"):
+        fail_half_way()
+    assert row(together((SUM,), {"one": 1, "two": 1})[0]) == [b"2"]
+
+
+@ALONE
+def test_the_database_transaction_begins_with_the_first_of_them_and_ends_with_the_block() -> None:
+    now = Statement("SELECT now(), pg_backend_pid()")
+    with transaction.atomic():
+        (first,) = together((now,), {})
+        (second,) = together((now,), {})
+        assert row(first) == row(second)
+    (later,) = together((now,), {})
+    assert row(later) != row(first)
+
+
+@ALONE
+@pytest.mark.parametrize("begun", ["no transaction", "one that begins", "one that goes on"])
+def test_plans_that_were_thrown_away_are_made_again(begun: str) -> None:
+    together((SUM, NOTHING), {"one": 1, "two": 1})
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    if begun == "no transaction":
+        results = together((QUOTIENT, SUM), {"one": 8, "two": 4})
+    else:
+        with transaction.atomic():
+            if begun == "one that goes on":
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+            results = together((QUOTIENT, SUM), {"one": 8, "two": 4})
+    assert [row(one) for one in results] == [[b"2"], [b"12"]]
+
+
+@ALONE
+def test_a_connection_that_ends_half_way_is_told_and_replaced() -> None:
+    with pytest.raises(OperationalError):
+        together((Statement("SELECT pg_terminate_backend(pg_backend_pid())"), SUM), {"one": 1, "two": 1})
+    connection.close()
+    assert row(together((SUM,), {"one": 1, "two": 1})[0]) == [b"2"]
+
+
+def test_a_round_trip_counts_as_one(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(1):
+        together((SUM, QUOTIENT), {"one": 1, "two": 1})
