@@ -1,4 +1,6 @@
 from django.apps import AppConfig
+from django.core.signals import request_started
+from django.db import close_old_connections
 
 
 class AnomalyServerConfig(AppConfig):
@@ -10,3 +12,5 @@ class AnomalyServerConfig(AppConfig):
         from anomaly_server import audit_log
 
         audit_log.listen()
+        # The end of each request has looked for what its beginning would look for once more.
+        request_started.disconnect(close_old_connections)

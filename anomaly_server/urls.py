@@ -8,11 +8,12 @@ from anomaly_server.api_docs import DocsView, SchemaView
 from transactions.admin import users
 
 urlpatterns = [
+    # First what is asked most.
+    path("api/v1/", include("transactions.api.urls")),
+    path("api/v1/", include("anomalies.api.urls")),
     # Before the admin's own, which answers whatever else begins so.
     path("admin/users/", include(users.urls)),
     path("admin/", admin.site.urls),
-    path("api/v1/", include("transactions.api.urls")),
-    path("api/v1/", include("anomalies.api.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", DocsView.as_view(url_name="schema"), name="docs"),
     re_path("^api/", NoSuchAddress.as_view()),

@@ -23,7 +23,7 @@ from anomalies.api.guarded import Guarded, guard_of
 from anomalies.api.listing import Listing
 from anomalies.api.parameters import Parameters, given
 from anomalies.api.problems import Error, LengthRequired, Refused
-from anomalies.api.rendering import dumps
+from anomalies.api.rendering import Answer, dumps
 
 NONE = Parameters({})
 
@@ -97,7 +97,7 @@ class StrictViewSet(Guarded, PrivateView, GenericViewSet[Any]):
         asked = self.request.META.get("HTTP_IF_NONE_MATCH", "")
         if asked.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in asked.split(",")):
             return Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
-        return Response(Fragment(content), headers={"ETag": tag})
+        return Answer(Fragment(content), headers={"ETag": tag})
 
     def row(self, listing: Listing, key: Any) -> dict[str, Any]:
         """The row with this key, as JSON. Raises NotFound."""

@@ -17,8 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from anomalies.api.listing import Listing, Ordering, Position, Row
-from anomalies.api.parameters import NamesField, OneOfField, StrictField, TextField, WholeField, documented
+from anomalies.api.parameters import NamesField, OneOfField, StrictField, TextField, WholeField, documented, place_of
 from anomalies.api.problems import Error, Refused
+from anomalies.api.rendering import Answer
 
 VERSION = 1
 MAC_BYTES = 16
@@ -100,7 +101,7 @@ class KeysetPagination(BasePagination):
         return shown if wanted is None else [{name: row[name] for name in wanted} for row in shown]
 
     def get_paginated_response(self, data: Any) -> Response:
-        return Response({**self.envelope, "results": data})
+        return Answer({**self.envelope, "results": data})
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [documented(name, field) for name, field in self.fields(view.listing).items()]
@@ -144,4 +145,4 @@ def _at(row: Row, key_at: Sequence[int], backward: bool) -> Position:
 
 def _address(request: Request, written: Mapping[str, str], cursor: str) -> str:
     query = {**written, "cursor": f"cursor={cursor}"}
-    return request.build_absolute_uri(f"{request.path}?{'&'.join(query.values())}")
+    return f"{place_of(request)}?{'&'.join(query.values())}"

@@ -187,6 +187,14 @@ class WholeField(StrictField):
         return int(text)
 
 
+def place_of(request: Request) -> str:
+    """The full address of a list, as who asked wrote it, without its query.
+
+    `build_absolute_uri` would take it apart and put it together again.
+    """
+    return f"{request.scheme}://{request.get_host()}{request.path}"
+
+
 def given(request: Request) -> dict[str, str]:
     """The query string as name and value. Refuses what is not UTF-8, not ASCII-escaped, or named twice."""
     text = request.META.get("QUERY_STRING", "")

@@ -10,7 +10,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anomalies.api.guarded import Guarded
 from anomalies.api.listing import Listing
 from tests.api import BASE, client_of, problem, results, used_key
 from tests.factories import TransactionFactory
@@ -124,3 +123,21 @@ def test_no_more_keys_are_kept_in_mind_than_memory_is_meant_for(monkeypatch: pyt
     for _ in range(5):
         assert keys.find(used_key("transactions:read"))
         assert 0 < len(keys._seen) <= 2
+
+
+def test_what_a_request_makes_of_its_user_is_unknown_to_the_next_one(text: str) -> None:
+    first, second = keys.seen(text), keys.seen(text)
+    assert first is not None
+    assert second is not None
+    assert first == second
+    assert first.owner == second.owner
+    assert first.owner is not second.owner
+    first.owner._perm_cache = {"everything"}
+    first.scopes = []
+    assert not hasattr(second.owner, "_perm_cache")
+    assert second.scopes == ["transactions:read"]
+    with CaptureQueriesContext(connection) as queries:
+        assert second.owner.is_active
+    assert not queries.captured_queries
+    second.refresh_from_db()
+    assert second.owner == User.objects.get()

@@ -18,7 +18,9 @@ from anomalies.api.explanations import explained
 from anomalies.api.filtering import DeclaredFilters
 from anomalies.api.guarded import guard_of
 from anomalies.api.paging import KeysetPagination
+from anomalies.api.parameters import place_of
 from anomalies.api.problems import Conflict, Error, Refused, pointer
+from anomalies.api.rendering import Answer
 from anomalies.findings import Scored, Unscored
 from anomalies.guard import Guard
 from transactions import counting, intake, rows, scorer
@@ -93,8 +95,8 @@ class TransactionViewSet(exporting.Exports, BulkCreate, StrictViewSet):
         shown = self.row(self.listing, row.id) if taken.stored is None else _shown(row, *taken.stored)
         body = {**shown, **explained(scored, row.currency)}
         # The address of a transaction is that of the list and its id.
-        location = f"{request.build_absolute_uri(request.path)}{row.id}/"
-        return Response(body, status=STATUS_OF[taken.outcome], headers={"Location": location})
+        location = f"{place_of(request)}{row.id}/"
+        return Answer(body, status=STATUS_OF[taken.outcome], headers={"Location": location})
 
     @property
     def takes_guard(self) -> bool:

@@ -1,0 +1,47 @@
+"""What is asked often is written at once, and answered in the very words of what DRF writes later."""
+
+from typing import Any
+
+import pytest
+from rest_framework.response import Response
+
+from anomalies.api import base, paging
+from anomalies.api.rendering import Answer
+from tests.api import BASE, post, reader, writer
+from tests.factories import TransactionFactory
+from tests.transactions.test_create_guarded import body
+from transactions.api import views
+
+pytestmark = pytest.mark.django_db
+OWN = ("X-Request-ID", "RateLimit", "Location")
+
+
+def told(response: Any) -> tuple[int, dict[str, str], bytes]:
+    return response.status_code, {k: v for k, v in response.headers.items() if k not in OWN}, response.content
+
+
+@pytest.mark.parametrize("path", ["transactions/", "transactions/?limit=1&fields=id", "transactions/{id}/", "cases/"])
+def test_a_page_and_a_row_are(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, at = reader(), BASE + path.format(id=TransactionFactory().id)
+    TransactionFactory()
+    found = client.get(at)
+    assert isinstance(found, Answer)
+    for module in (base, paging):
+        monkeypatch.setattr(module, "Answer", Response)
+    assert told(found) == told(client.get(at))
+
+
+def test_a_stored_row_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, sent = writer(), body()
+    assert post(client, "transactions/", sent)["Location"] == f"http://testserver{BASE}transactions/{sent['id']}/"
+    again = post(client, "transactions/", sent)
+    assert isinstance(again, Answer)
+    monkeypatch.setattr(views, "Answer", Response)
+    assert told(again) == told(post(client, "transactions/", sent))
+
+
+def test_it_may_be_asked_to_write_itself_again() -> None:
+    answer = Answer({"a": 1}, status=201, headers={"ETag": "x"})
+    assert answer.render() is answer
+    assert (answer.status_code, answer.content, answer["ETag"]) == (201, b'{"a":1}', "x")
+    assert answer["Content-Type"] == "application/json"
