@@ -49,8 +49,8 @@ def _recall_precision(found: Evaluation) -> str:
     for name, measures in found.kinds[0].scorers.items():
         at = measures["recall"].value, measures["precision"].value
         if not math.isnan(sum(at)):
-            label = name if name == RULE else f"{name}, at the budget"
-            axes.plot(*at, "o", clip_on=False, color=colours[name], label=label)
+            # The rule has no curve that names its colour.
+            axes.plot(*at, "o", clip_on=False, color=colours[name], label=name if name == RULE else None)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.legend(frameon=False, labelcolor=INK)
