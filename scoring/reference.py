@@ -35,7 +35,7 @@ CHANCES = (*repeat.EVIDENCE, *merchant.EVIDENCE)
 OF_CHANCES = (repeat.NAME, merchant.NAME)
 # A population keeps to a model if what it calls one in a hundred is not commoner than that.
 BELIEVED_UP_TO = 2.0
-VERSION = 4
+VERSION = 5
 # Their evidence are alternatives, of which the strangest counts: an unknown device is none the less so for being
 # where its owner lives, and does not fade in data that have more keys.
 ALTERNATIVES = (novelty.NAME,)
@@ -184,8 +184,7 @@ class Reference:
         groups = {group: tail for group, tail in fitted.items() if tail is not None}
         weights = {**WEIGHTS, **weights}
         raw = contributions(means, groups, weights).sum(axis=1)
-        trusted = float(np.log10(len(features) / ROWS_BEYOND_TRUSTED))
-        return cls(norms, groups, tails.sketch(raw, trusted=trusted), len(features), weights)
+        return cls(norms, groups, tail_of_raw(raw, sum(weights[group] for group in groups)), len(features), weights)
 
     def contributions(self, features: Features) -> Floats:
         """(n, G) what each group adds to raw; 0 where it is unknown."""
@@ -232,6 +231,19 @@ def contributions(means: Floats, groups: Mapping[str, Tail], weights: Mapping[st
             surprise = tails.known_or_0(groups[group].surprise(mean) if group in groups else mean)
             result[:, place] = weights[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
     return result
+
+
+def tail_of_raw(raw: Floats, together: float) -> Tail:
+    """The population of raw (n,), from which rarity is read. together: the weights of the groups that it is a sum of.
+
+    Continued as it went in the decade before, if that lies beyond one in a hundred. In a small population it lies where
+    most rows have no reason at all, and goes on far too fast: then the slope is at least that of groups which exceed
+    together, so that raw grows by all their weights in a decade. However they depend on each other, it grows no faster
+    in the long run: by the union bound, raw is x with a chance of at most G 10^(-1 - x/G) for G groups that weigh 1.
+    """
+    trusted = float(np.log10(len(raw) / ROWS_BEYOND_TRUSTED))
+    seen = min(max(trusted - tails.TRUSTED, 0.0), 1.0)
+    return tails.sketch(raw, trusted=trusted, least_slope=(1 - seen) * together)
 
 
 def norms_from(parsed: Mapping[str, Any]) -> Norms:

@@ -89,12 +89,13 @@ def fit(values: Floats, *, trusted: float = TRUSTED) -> Tail | None:
     return None if len(values) < MINIMUM_VALUES else sketch(values, trusted=trusted)
 
 
-def sketch(values: Floats, *, trusted: float = TRUSTED) -> Tail:
+def sketch(values: Floats, *, trusted: float = TRUSTED, least_slope: float = 0.0) -> Tail:
     """The tail of values (n,), n > 0, all known.
 
     trusted: the surprise up to which the empirical tail is followed, 2 for q99; beyond it the slope of
     the decade below `trusted` (at 2, that from q90 to q99) is continued up to LARGEST_SURPRISE. Infinity
     follows the data to their end.
+    least_slope: what the values gain in a decade at least, where they are continued.
     """
     knots, levels = thinned(*ranks(values))
     start, end = np.interp((trusted - 1, trusted), levels, knots)
@@ -102,5 +103,5 @@ def sketch(values: Floats, *, trusted: float = TRUSTED) -> Tail:
         unseen = max(float(levels[-1]), UNSEEN_SURPRISE)
         return Tail(np.append(knots, np.nextafter(knots[-1], np.inf)), np.append(levels, unseen))
     below = levels < trusted
-    last = end + (LARGEST_SURPRISE - trusted) * (end - start)
+    last = end + (LARGEST_SURPRISE - trusted) * max(end - start, least_slope)
     return Tail(np.append(knots[below], (end, last)), np.append(levels[below], (trusted, LARGEST_SURPRISE)))

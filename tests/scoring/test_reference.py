@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scoring import MINIMUM_ROWS, BadReference, Columns, Reference, TooFewRows, build, joint, score
-from scoring.reference import GROUPS
+from scoring.reference import GROUPS, tail_of_raw
 from tests.scoring.histories import history, picked, population, reference_of, scaled, together
 
 
@@ -118,3 +118,18 @@ def test_strangers_with_currencies_of_their_own_are_no_anomalies() -> None:
     )
     scores = score(build(strangers), Reference.fit(build(strangers)))
     assert (scores.score < 40).all()
+
+
+@pytest.mark.parametrize("rows", [600, 3_000, 100_000])
+def test_groups_that_exceed_together_are_as_rare_in_a_small_population_as_in_a_large_one(rows: int) -> None:
+    """Five groups with the same surprise. Of 600 rows one in twenty is seen; one in 10,000 goes on from there."""
+    surprise = -np.log10((np.arange(rows) + 0.5) / rows)
+    raw = tail_of_raw(5 * np.maximum(surprise - 1, 0), together=5.0)
+    assert raw.surprise(np.array([5 * 3.0]))[0] == pytest.approx(4.0, abs=0.2)
+
+
+def test_a_small_population_is_not_continued_from_where_no_row_has_a_reason() -> None:
+    """Most rows have none, so that raw hardly grows up to one in ten: no measure of how it grows beyond."""
+    raw = np.concatenate((np.zeros(540), np.linspace(0.0, 0.5, 60)))
+    assert tail_of_raw(raw, together=8.0).surprise(np.array([3.0]))[0] < 2.0
+    assert tail_of_raw(raw, together=0.0).surprise(np.array([3.0]))[0] == 8.0
