@@ -1,23 +1,31 @@
 """The alert budget: the threshold that gives analysts as many new cases a day as they can take."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from anomalies import audit
+from anomalies import audit, openings
 from anomalies.models import AlertBudget
 
-QUERY = (Path(__file__).parent / "sql" / "alert_threshold.sql").read_text()
+QUERY = (Path(__file__).parent / "sql" / "alert_past.sql").read_text()
 
 WINDOW = timedelta(days=14)
+# How long a case is open where none was closed yet to tell.
+OPEN_FOR = timedelta(days=1)
+# So many of the strangest anomalies are looked at first for each case that is wanted, and so many times more then.
+ROWS_A_CASE = 4
+MORE_ROWS = 8
 # One in a thousand transactions: until a day of anomalies has been seen, nobody knows what is too many.
 WITHOUT_PAST = 60.0
 SHORTEST_PAST_DAYS = 1.0
 LEAST, MOST = 1, 1_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 class BudgetError(ValueError):
@@ -29,6 +37,15 @@ class Reckoned(NamedTuple):
 
     cases_per_day: int
     threshold: float
+
+
+class Past(NamedTuple):
+    """What a threshold rests on; days: how much of the window there are anomalies for, None if there are none."""
+
+    cases_per_day: int
+    days: float | None
+    open_for: timedelta
+    strangest: openings.Past
 
 
 def newest_or_setting() -> int:
@@ -52,21 +69,44 @@ def change(cases_per_day: int, *, by: User) -> AlertBudget:
 
 
 def threshold(now: datetime) -> float:
-    """The score that as many cases a day as the budget reached over the 14 days before `now`.
+    """The score that would have opened as many cases a day as the budget over the 14 days before `now`.
 
-    A case is reckoned for each user and day with an anomaly, at its highest score; the truth is a little
-    lower, because one case may last for days. Never below settings.ANOMALY_FLOOR; WITHOUT_PAST as long as
-    the anomalies reach back less than a day. One query over the index on anomalies' dates, so a run asks
-    once and a server now and then, not for every row. For past data, `now` is its newest instant.
+    Cases are opened as `cases` does it, and stay open for as long as those closed in these days did in the median,
+    OPEN_FOR if there are none. Never below settings.ANOMALY_FLOOR; WITHOUT_PAST as long as the anomalies reach back
+    less than a day. One query over the index on anomalies' dates, so a run asks once and a server now and then, not
+    for every row. For past data, `now` is its newest instant.
     """
     return reckoned(now).threshold
 
 
 def reckoned(now: datetime) -> Reckoned:
-    """`threshold`, and the budget that it follows from. One query."""
+    """`threshold`, and the budget that it follows from. One query, and one more if the strangest are of few users."""
+    rows_a_case = ROWS_A_CASE
+    while True:
+        past = _past(now, rows_a_case)
+        if past.days is None or past.days < SHORTEST_PAST_DAYS:
+            return Reckoned(past.cases_per_day, WITHOUT_PAST)
+        cases = past.cases_per_day * past.days
+        found = openings.threshold(
+            past.strangest,
+            cases=cases,
+            open_us=past.open_for // MICROSECOND,
+            since_us=(now - WINDOW - EPOCH) // MICROSECOND,
+        )
+        if found is not None or len(past.strangest.user) <= rows_a_case * cases:
+            return Reckoned(past.cases_per_day, max(float(settings.ANOMALY_FLOOR), found or 0.0))
+        rows_a_case *= MORE_ROWS
+
+
+def _past(now: datetime, rows_a_case: int) -> Past:
+    parameters: dict[str, Any] = {
+        "since": now - WINDOW,
+        "until": now,
+        "budget": settings.ALERT_BUDGET,
+        "open_for": OPEN_FOR,
+        "rows_a_case": rows_a_case,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(QUERY, {"since": now - WINDOW, "until": now, "budget": settings.ALERT_BUDGET})
-        days, peak, in_force = cursor.fetchone()
-    if days is None or days < SHORTEST_PAST_DAYS:
-        return Reckoned(in_force, WITHOUT_PAST)
-    return Reckoned(in_force, max(float(settings.ANOMALY_FLOOR), peak or 0.0))
+        cursor.execute(QUERY, parameters)
+        cases_per_day, days, open_for, *columns = cursor.fetchone()
+    return Past(cases_per_day, days, open_for, openings.past(*(np.array(column) for column in columns)))

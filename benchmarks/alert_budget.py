@@ -3,9 +3,10 @@
     python manage.py load_data ... && python -m benchmarks.alert_budget [--cases 5 20 50] [--open-days 1]
 
 Plays the scored days again. On each midnight the threshold is the server's own, from the 14 days before; during the
-day a user with an anomaly at the threshold gets a case, unless one is open. A case is closed --open-days later. The
-first 14 days with anomalies are not judged. Without --cases the budgets follow the size of the data: one case for
-2,000, 1,000, 500 and 200 transactions. Only reads: the budgets that it sets are rolled back.
+day an anomaly at the threshold opens a case, unless one of its user is open. A case is closed --open-days after it
+opened, and stored, so that the server knows how long cases are open. The first 14 days with anomalies are not judged.
+Without --cases the budgets follow the size of the data: one case for 2,000, 1,000, 500 and 200 transactions. Only
+reads: the budgets and cases that it makes are rolled back.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from django.db import transaction  # noqa: E402
 from django.db.models import Max, Min  # noqa: E402
 
 from anomalies import budget  # noqa: E402
-from anomalies.models import AlertBudget, Anomaly  # noqa: E402
+from anomalies.models import AlertBudget, Anomaly, Case  # noqa: E402
 from transactions.models import Transaction  # noqa: E402
 
 DAY = timedelta(days=1)
@@ -36,7 +37,7 @@ TRANSACTIONS_A_CASE = (2_000, 1_000, 500, 200)
 # Between so many times the budget is as asked for.
 LEAST, MOST = 0.7, 1.3
 
-Found = tuple[UUID, float]
+Found = tuple[UUID, datetime, float]
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,12 @@ def replay(first: datetime, days: int, cases_a_day: int, open_days: int) -> Repl
         AlertBudget.objects.create(cases_per_day=cases_a_day)
         for today in (first + number * DAY for number in range(days)):
             thresholds.append(budget.threshold(today))
-            alerted = {user for user, score in found(today) if score >= thresholds[-1]}
-            new = {user for user in alerted if closes.get(user, today) <= today}
-            closes |= dict.fromkeys(new, today + open_days * DAY)
+            new = []
+            for user, at, score in found(today):
+                if score >= thresholds[-1] and closes.get(user, at) <= at:
+                    closes[user] = at + open_days * DAY
+                    new.append(closed(user, at, closes[user], score))
+            Case.objects.bulk_create(new)
             opened.append(len(new))
         transaction.set_rollback(True)
     return Replayed(
@@ -76,9 +80,16 @@ def replay(first: datetime, days: int, cases_a_day: int, open_days: int) -> Repl
 
 
 def found(today: datetime) -> Iterator[Found]:
-    """User and score of the day's anomalies."""
-    anomalies = Anomaly.objects.filter(txn_date__gte=today, txn_date__lt=today + DAY)
-    return anomalies.values_list("user_id", "score").iterator()
+    """User, instant and score of the day's anomalies, in the order of time."""
+    anomalies = Anomaly.objects.filter(txn_date__gte=today, txn_date__lt=today + DAY).order_by("txn_date", "pk")
+    return anomalies.values_list("user_id", "txn_date", "score").iterator()
+
+
+def closed(user: UUID, opened_at: datetime, closed_at: datetime, score: float) -> Case:
+    return Case(
+        user_id=user, priority=score, opened_at=opened_at, since=opened_at, latest_at=opened_at,
+        state=Case.State.CLOSED, closed_at=closed_at, outcome=Case.Outcome.UNSURE,
+    )  # fmt: skip
 
 
 def whole_weeks(counts: Sequence[int]) -> Iterator[Sequence[int]]:

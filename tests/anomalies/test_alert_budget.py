@@ -36,7 +36,7 @@ def test_until_somebody_sets_one_the_setting_counts(settings):
     settings.ALERT_BUDGET = 2
     peaks()
     assert budget.newest_or_setting() == 2
-    assert budget.reckoned(START) == (2, 60.0)
+    assert budget.reckoned(START) == (2, 61.0)
 
 
 def test_the_newest_counts_and_the_threshold_follows(lead, settings):
@@ -44,8 +44,8 @@ def test_the_newest_counts_and_the_threshold_follows(lead, settings):
     peaks()
     for cases in ("3", "1"):
         answer = lead.post(SET, {"cases_per_day": cases}, follow=True)
-    assert "From now on 1 new cases a day: a score of 70.0 opens one." in answer.content.decode()
-    assert budget.reckoned(START) == (1, 70.0)
+    assert "From now on 1 new cases a day: a score of 71.0 opens one." in answer.content.decode()
+    assert budget.reckoned(START) == (1, 71.0)
     assert budget.newest_or_setting() == 1
     assert list(AlertBudget.objects.values_list("cases_per_day", "by__username")) == [(1, "lena"), (3, "lena")]
 
