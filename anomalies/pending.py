@@ -6,14 +6,22 @@ from uuid import UUID
 
 from django.db import connection
 
+# Users and instants, as PostgreSQL reads them.
+Marks = list[tuple[str, str]]
 
-def mark(since: Mapping[UUID, datetime] | Mapping[str, datetime]) -> None:
-    """Each user's rows from the given instant on wait. Inside the caller's transaction; one statement.
 
-    A user's text is as PostgreSQL writes it.
-    """
+def mark(since: Mapping[UUID, datetime]) -> None:
+    """Each user's rows from the given instant on wait. Inside the caller's transaction; one statement."""
+    put(marks({str(user): at for user, at in since.items()}))
+
+
+def marks(since: Mapping[str, datetime]) -> Marks:
     # Every writer goes in the order of the ids: two loads that share users cannot wait for each other.
-    marks = sorted((str(user), at.isoformat()) for user, at in since.items())
+    return sorted((user, at.isoformat()) for user, at in since.items())
+
+
+def put(marks: Marks) -> None:
+    """What `mark` does, when there is time to make the marks before."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO pending_scores (user_id, since)"

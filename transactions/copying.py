@@ -1,12 +1,14 @@
 """Storing many rows while they are still being checked, at once into their table, as long as all of them are new."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 import psycopg
 from django.db import DatabaseError, connection, transaction
 
-from transactions.lines import COLUMNS
+from anomalies import pending
+from transactions.lines import COLUMNS, Lines
 
 COPY = f"COPY transactions ({', '.join(COLUMNS)}) FROM STDIN"
 # What says of a row that it cannot be stored like this, or that another session stores it too.
@@ -21,31 +23,27 @@ class _Luck:
     pauses = 0
 
 
-def store_new(pieces: Iterable[Sequence[str]]) -> bool:
-    """Store the rows, given as COPY's lines, if the database takes all of them; else say False and store nothing.
+def take_new(pieces: Iterable[Lines]) -> bool:
+    """Store the rows and mark them as waiting, if the database takes all of them; else say False, and nothing is done.
 
-    PostgreSQL stores each piece while the next is made. All of them are taken, whatever becomes of them. Inside the
-    caller's database transaction, which stays usable.
+    PostgreSQL stores each piece while the next is made. All of them are taken, whatever becomes of them. In a database
+    transaction of its own, or as a part of the caller's, which stays usable.
     """
     left = iter(pieces)
     if _Luck.pauses:
         _Luck.pauses -= 1
-    elif _copied(left):
+    elif _taken(left):
         return True
     deque(left, maxlen=0)
     return False
 
 
-def _copied(pieces: Iterable[Sequence[str]]) -> bool:
+def _taken(pieces: Iterator[Lines]) -> bool:
+    marks: pending.Marks = []
     try:
-        with (
-            transaction.atomic(),
-            connection.cursor() as cursor,
-            connection.wrap_database_errors,
-            cursor.copy(COPY) as copy,
-        ):
-            for lines in pieces:
-                copy.write("".join(sorted(lines)))
+        with transaction.atomic():
+            _copy(_texts(pieces, marks))
+            pending.put(marks)
     except DatabaseError as error:
         if not isinstance(error.__cause__, REFUSALS):
             raise
@@ -53,3 +51,18 @@ def _copied(pieces: Iterable[Sequence[str]]) -> bool:
             _Luck.pauses = PAUSES
         return False
     return True
+
+
+def _copy(texts: Iterable[str]) -> None:
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(COPY) as copy:
+        for text in texts:
+            copy.write(text)
+
+
+def _texts(pieces: Iterable[Lines], marks: pending.Marks) -> Iterator[str]:
+    """The pieces' texts. Afterwards `marks` are those of their users, made while PostgreSQL is still at work."""
+    since: dict[str, datetime] = {}
+    for lines in pieces:
+        lines.tell(since)
+        yield "".join(sorted(lines.texts))
+    marks += pending.marks(since)

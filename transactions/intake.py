@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from anomalies import pending
 from anomalies.guard import Guard, Unsure
-from transactions import copying, live, store
+from transactions import live, store
 from transactions.lines import Lines
 from transactions.rows import Row
 from transactions.store import Outcome, Written
@@ -38,23 +38,13 @@ def take(rows: Sequence[Row], *, score: bool = True) -> list[Taken]:
     return taken
 
 
-def take_new(lines: Lines, pieces: Iterable[Sequence[str]]) -> bool:
-    """Store rows while they are being checked, and mark them, if all of them are new; if not, do nothing and say False.
-
-    Whoever makes the `pieces` adds them to `lines` too. All are taken in any case. Inside the caller's database
-    transaction, which stays usable.
-    """
-    if not copying.store_new(pieces):
-        return False
-    pending.mark(lines.since(range(len(lines))))
-    return True
-
-
 def take_lines(lines: Lines) -> list[Written]:
     """As `take` without scores. Raises RefusedByDatabase, and then nothing was done."""
+    since: dict[str, datetime] = {}
     with transaction.atomic():
         written = store.write_lines(lines)
-        pending.mark(lines.since(place for place, one in enumerate(written) if one.outcome is Outcome.CREATED))
+        lines.tell(since, (place for place, one in enumerate(written) if one.outcome is Outcome.CREATED))
+        pending.put(pending.marks(since))
     return written
 
 

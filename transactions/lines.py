@@ -42,14 +42,12 @@ class Lines:
         for values in (self.ids, self.users, self.dates, self.texts):
             values.pop(place)
 
-    def since(self, places: Iterable[int]) -> dict[str, datetime]:
-        """The earliest instant of each user's rows in these places."""
-        found: dict[str, datetime] = {}
-        for place in places:
+    def tell(self, since: dict[str, datetime], places: Iterable[int] | None = None) -> None:
+        """Put the earliest instant of each user's rows into `since`, of all rows or those in some places."""
+        for place in range(len(self)) if places is None else places:
             user, at = self.users[place], self.dates[place]
-            if user not in found or at < found[user]:
-                found[user] = at
-        return found
+            if user not in since or at < since[user]:
+                since[user] = at
 
 
 def of(rows: Iterable[Row]) -> Lines:

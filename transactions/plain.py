@@ -60,7 +60,7 @@ def _meta_data(values: list[Any]) -> list[str] | None:
 
     Raises TypeError for what orjson does not know, as decimals and numbers of more than 64 bits.
     """
-    given = [_read(one) if type(one) is str else {} if one is None else one for one in values]
+    given: list[Any] = [_read(one) if type(one) is str else {} if one is None else one for one in values]
     if {*map(type, given)} != {dict}:
         return None
     written = [*map(orjson.dumps, given, repeat(None), repeat(orjson.OPT_SORT_KEYS))]
@@ -68,7 +68,10 @@ def _meta_data(values: list[Any]) -> list[str] | None:
     # Brackets within texts are counted too: then `rows` will see that all is well.
     if b"\\" in whole or b"[" in whole or whole.count(b"{") != len(written):
         return None
-    if max(map(len, written)) > rows.META_DATA_BYTES or not all(map(_is_name, map(_merchant, given))):
+    merchants = [one.get("merchant_id", "") for one in given]
+    if max(map(len, written)) > rows.META_DATA_BYTES or {*map(type, merchants)} != {str}:
+        return None
+    if max(map(len, merchants)) > rows.MERCHANT_ID_LENGTH:
         return None
     return whole.decode().split("\n")
 
@@ -78,10 +81,3 @@ def _read(text: str) -> object:
         return loads(text)
     except BadJson:
         return None
-
-
-_merchant: Any = lambda meta: meta.get("merchant_id", "")  # noqa: E731
-
-
-def _is_name(value: object) -> bool:
-    return type(value) is str and len(value) <= rows.MERCHANT_ID_LENGTH

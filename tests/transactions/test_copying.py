@@ -29,13 +29,13 @@ def lucky(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copying._Luck, "pauses", 0)
 
 
-def pieces(*batches: list[Row]) -> list[list[str]]:
-    return [lines.of(batch).texts for batch in batches]
+def pieces(*batches: list[Row]) -> list[lines.Lines]:
+    return [lines.of(batch) for batch in batches]
 
 
 def test_all_are_stored_as_they_are() -> None:
     rows = RowFactory.build_batch(7, meta_data='{"a":"\\\\ \\n \\" é \\\\N","b":[1.50]}', status="null")
-    assert copying.store_new(pieces(rows[:3], rows[3:]))
+    assert copying.take_new(pieces(rows[:3], rows[3:]))
     assert [one.outcome for one in store.write(rows)] == ["duplicate"] * 7
 
 
@@ -44,33 +44,33 @@ def test_one_known_row_takes_all_back(known_at: int) -> None:
     rows = RowFactory.build_batch(4)
     store.write([rows[known_at]])
     made = iter(pieces(rows[:2], rows[2:]))
-    assert not copying.store_new(made)
+    assert not copying.take_new(made)
     assert list(made) == []
     assert Transaction.objects.count() == 1
 
 
 def test_after_a_known_row_it_is_not_tried_for_a_while() -> None:
     rows = RowFactory.build_batch(2)
-    copying.store_new(pieces(rows))
-    copying.store_new(pieces(rows))
-    found = [copying.store_new(pieces([RowFactory()])) for _ in range(copying.PAUSES + 2)]
+    copying.take_new(pieces(rows))
+    copying.take_new(pieces(rows))
+    found = [copying.take_new(pieces([RowFactory()])) for _ in range(copying.PAUSES + 2)]
     assert found == [False] * copying.PAUSES + [True] * 2
 
 
 def test_what_a_constraint_refuses_takes_all_back_and_bodes_no_ill() -> None:
     later = datetime.now(UTC) + timedelta(days=7)
-    assert not copying.store_new(pieces([RowFactory(), RowFactory(txn_date=later)]))
+    assert not copying.take_new(pieces([RowFactory(), RowFactory(txn_date=later)]))
     assert not Transaction.objects.exists()
-    assert copying.store_new(pieces([RowFactory()]))
+    assert copying.take_new(pieces([RowFactory()]))
 
 
 def test_a_fault_in_making_the_rows_stores_none() -> None:
-    def broken() -> Iterator[list[str]]:
+    def broken() -> Iterator[lines.Lines]:
         yield from pieces([RowFactory()])
         raise LookupError
 
     with pytest.raises(LookupError), transaction.atomic():
-        copying.store_new(broken())
+        copying.take_new(broken())
     assert not Transaction.objects.exists()
 
 
@@ -89,9 +89,8 @@ def test_a_bulk_of_new_rows_is_not_staged(
     client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     text = body(500)
-    # Who asks, and the limit; then the savepoint that the test's transaction makes of the outer block, COPY's own,
-    # the marks.
-    with django_assert_max_num_queries(8) as asked:
+    # Who asks, and the limit; then COPY and the marks, and the savepoint that the test's transaction makes of theirs.
+    with django_assert_max_num_queries(6) as asked:
         answer = client.post(f"{BASE}transactions/bulk/", text, "application/json")
     assert answer.json()["created"] == 500
     assert not [one for one in asked.captured_queries if "staged_transactions" in one["sql"]]
@@ -117,7 +116,7 @@ def test_who_is_ended_in_a_deadlock_says_that_nothing_was_stored() -> None:
 
     def copy_both() -> None:
         with closing(connection), transaction.atomic():
-            found.append(copying.store_new(pieces([first], [second])))
+            found.append(copying.take_new(pieces([first], [second])))
 
     other = threading.Thread(target=copy_both, daemon=True)
     with transaction.atomic():

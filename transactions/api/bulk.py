@@ -19,7 +19,7 @@ from anomalies.api.base import StrictViewSet
 from anomalies.api.parameters import OneOfField, Parameters
 from anomalies.api.problems import Conflict, Error, Refused, pointer
 from anomalies.api.rendering import dumps
-from transactions import counting, intake, plain, rows
+from transactions import copying, counting, intake, plain, rows
 from transactions.api import bulk_body
 from transactions.api.bulk_shapes import ANSWER, REQUEST, BulkSerializer
 from transactions.lines import Lines
@@ -92,14 +92,13 @@ class Batch:
 
     def take(self, request: Request, *, atomic: bool) -> None:
         """Store what can be stored. Raises AllOrNone or Conflict if `atomic` and a row cannot be; nothing is, then."""
+        if copying.take_new(self._checked(request, atomic=atomic)):
+            return
         with transaction.atomic():
-            if not intake.take_new(self.lines, self._checked(request)):
-                if atomic:
-                    self._check_all_good()
-                for place, one in zip(self.places, self._taken(), strict=True):
-                    self.statuses[place] = one.outcome
-                    if one.fields:
-                        self.errors[place] = [Error(pointer(name), "conflict", STAYS) for name in one.fields]
+            for place, one in zip(self.places, self._taken(), strict=True):
+                self.statuses[place] = one.outcome
+                if one.fields:
+                    self.errors[place] = [Error(pointer(name), "conflict", STAYS) for name in one.fields]
             if atomic:
                 self._check_all_good()
                 self._check_no_conflict()
@@ -118,7 +117,7 @@ class Batch:
         errors = [error._asdict() for error in self.errors[place]]
         return dumps({"index": place, "id": its, "status": status, "errors": errors}).decode()
 
-    def _checked(self, request: Request) -> Iterator[list[str]]:
+    def _checked(self, request: Request, *, atomic: bool) -> Iterator[Lines]:
         now = timezone.now()
         for raws in bulk_body.pieces(request):
             lines = plain.read(raws, now)
@@ -127,7 +126,9 @@ class Batch:
             else:
                 self._expect(lines.ids)
             self.lines.extend(lines)
-            yield lines.texts
+            yield lines
+        if atomic:
+            self._check_all_good()
 
     def _checked_singly(self, raws: Sequence[Any], now: datetime) -> Lines:
         lines = Lines()

@@ -21,9 +21,10 @@ from transactions.rows import FIELDS, Problem
 
 BODY_BYTES = 10 << 20
 MOST_ROWS = 10_000
-BLOCK = 1 << 16
+# Some 300 rows: of so many PostgreSQL makes pages at once (64 KiB of COPY's lines), and begins with the first block.
+BLOCK = 3 << 15
 # No good row comes near it; what is longer costs no memory to find out why it is not one.
-LONGEST_ROW = 4 * BLOCK
+LONGEST_ROW = 1 << 18
 # Of a table, whose rows have no blocks of their own.
 ROWS_AT_ONCE = 250
 _SPACE: Any = re.compile(r"[ \t\r\n]*").match
@@ -203,7 +204,7 @@ class _Array:
         """All objects that are whole, but for the last. None where one of them has a fault: each is read alone then."""
         if not self.is_fresh:
             return []
-        if not self.is_whole:
+        if not self.is_whole and len(self.text) < BLOCK // 2:
             self._more()
         self.is_fresh = False
         end = max((between.start() for between in _BETWEEN(self.text, self.at)), default=0)
