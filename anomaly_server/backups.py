@@ -63,7 +63,8 @@ def restore(connection: DatabaseWrapper, source: Path) -> None:
     One database transaction: it commits when the whole backup is in, with the application's rights, and else
     everything stays as it was.
     """
-    last_words = f"RESET search_path;\n{grants(connection)}\nCOMMIT;\nANALYZE;\n".encode()
+    leap = (SQL / "restored.sql").read_text()
+    last_words = f"RESET search_path;\n{leap}\n{grants(connection)}\nCOMMIT;\nANALYZE;\n".encode()
     with tempfile.TemporaryFile() as complaints:
         reader = _start(None, complaints, "pg_restore", "--no-owner", "--no-privileges", "--file=-", str(source))
         writer = _start(
