@@ -93,12 +93,12 @@ def test_a_broken_constraint_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the law for a row, the database still forbids the lie."""
     from transactions.models import Transaction
 
-    def lie(_rows: object) -> None:
+    def lie(*_: object) -> None:
         Transaction.objects.create(
             user_id=UUID(int=1), amount="-1", currency="EUR", txn_date="2024-06-01T12:00:00Z", status="completed"
         )
 
-    monkeypatch.setattr("transactions.intake.take", lie)
+    monkeypatch.setattr("transactions.intake.take_one", lie)
     body = (
         '{"user_id": "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b", "amount": "1", "currency": "EUR",'
         ' "txn_date": "2024-06-01T12:00:00Z", "status": "completed"}'
