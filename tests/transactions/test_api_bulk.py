@@ -1,9 +1,6 @@
 """POST transactions/bulk/: every row judged as everywhere, answered in its place, or all of them together."""
 
-import csv
-import io
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,17 +11,16 @@ from django.db import connection
 from django.test import Client
 
 from anomalies.models import Anomaly, PendingScore
-from tests.api import BASE, faults, post, problem, reader, writer
+from tests.api import faults, post, problem, reader, writer
 from tests.transactions import traffic
 from tests.transactions.bad_rows import CASES, CSV_CASES
+from tests.transactions.bulks import CSV, JSON, NDJSON, WRITTEN, cells_as_csv, row, send, sent, statuses
 from tests.transactions.row_cases import Case, Problems
 from transactions import backlog, copying, intake
 from transactions.api import bulk_body
 from transactions.models import Transaction
-from transactions.rows import FIELDS
 
 pytestmark = pytest.mark.django_db
-JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 
 
 @pytest.fixture
@@ -36,56 +32,6 @@ def client() -> Client:
 def lucky(monkeypatch: pytest.MonkeyPatch) -> None:
     """A known row in another test is no reason to stage the rows of this one."""
     monkeypatch.setattr(copying._Luck, "pauses", 0)
-
-
-def row(**changes: object) -> dict[str, Any]:
-    plain = {
-        "id": str(uuid4()),
-        "user_id": str(uuid4()),
-        "amount": "12.50",
-        "currency": "EUR",
-        "txn_date": "2024-06-01T12:00:00Z",
-        "status": "completed",
-        "meta_data": {"merchant_id": "m-1"},
-    }
-    return {**plain, **changes}
-
-
-def as_ndjson(rows: list[dict[str, Any]]) -> str:
-    return "".join(json.dumps(one) + "\n" for one in rows)
-
-
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    cells = [{**one, "meta_data": json.dumps(one["meta_data"])} if "meta_data" in one else one for one in rows]
-    return cells_as_csv(cells)
-
-
-def cells_as_csv(rows: list[dict[str, str]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-WRITTEN: dict[str, Callable[[list[dict[str, Any]]], str]] = {JSON: json.dumps, NDJSON: as_ndjson, CSV: as_csv}
-
-
-def send(client: Client, content: str | bytes, kind: str = JSON, query: str = "", **headers: str) -> Any:
-    # Django's client forgets the type of an empty body.
-    return client.post(f"{BASE}transactions/bulk/{query}", content, kind, headers={"Content-Type": kind, **headers})
-
-
-def sent(client: Client, rows: list[dict[str, Any]], kind: str = JSON, query: str = "") -> dict[str, Any]:
-    response = send(client, WRITTEN[kind](rows), kind, query)
-    assert response.status_code == 200, response.content
-    found: dict[str, Any] = response.json()
-    assert [one["index"] for one in found["results"]] == list(range(len(rows)))
-    return found
-
-
-def statuses(answer: dict[str, Any]) -> list[str]:
-    return [one["status"] for one in answer["results"]]
 
 
 @pytest.mark.parametrize("kind", WRITTEN)
@@ -175,77 +121,6 @@ def test_the_table_of_good_and_bad_rows_is_judged_as_everywhere_in_csv(client: C
     assert stored_as_told(case) if case.is_good else not Transaction.objects.exists()
 
 
-@pytest.mark.parametrize("block", [1, 7, 1 << 16])
-def test_rows_are_the_same_wherever_the_body_is_cut(
-    client: Client, monkeypatch: pytest.MonkeyPatch, block: int
-) -> None:
-    monkeypatch.setattr(bulk_body, "BLOCK", block)
-    rows = [row(amount=12), row(amount=1.5), row(meta_data={"ä": '😀 ] , [ \\" '}), {}, row(status="é")]
-    for kind, written in WRITTEN.items():
-        named = [{**one, **({"id": str(uuid4())} if one else {})} for one in rows]
-        text = written(named).replace("\\u00e4", "ä")
-        assert statuses(send(client, text, kind).json()) == ["created"] * 3 + ["rejected"] * 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "code"),
-    [
-        (JSON, "", "empty"),
-        (NDJSON, "", "empty"),
-        (CSV, "", "empty"),
-        (JSON, "{}", "not_an_array"),
-        (JSON, "5", "not_an_array"),
-        (JSON, "[", "not_json"),
-        (JSON, "[{}", "not_json"),
-        (JSON, "[{} {}]", "not_json"),
-        (JSON, "[{},]", "not_json"),
-        (JSON, "[{}],", "not_json"),
-        (JSON, '[{"a":1},{bad}' + " " * 300_000 + "]", "not_json"),
-        (JSON, "[" + "[" * 200_000, "too_deep"),
-        (JSON, b"[\xff]", "not_utf8"),
-        (JSON, '["' + "x" * 400_000 + '"]', "not_json"),
-        (CSV, "id,amount,amount\n", "repeated"),
-        (CSV, "id,colour\n", "unknown_field"),
-        (CSV, 'id\n"x', "bad_csv"),
-        (CSV, b"id\n\xff\n", "not_utf8"),
-        (CSV, "id\n" + "x" * 300_000, "too_large"),
-    ],
-)
-def test_a_body_in_which_rows_cannot_be_told_apart_is_refused(
-    client: Client, kind: str, text: str | bytes, code: str
-) -> None:
-    assert [found for _, found in faults(send(client, text, kind))] == [code]
-    assert not Transaction.objects.exists()
-
-
-def test_no_rows_are_no_fault(client: Client) -> None:
-    for kind, text in ((JSON, " [ ] "), (NDJSON, "\n \n"), (CSV, "id\n\n")):
-        assert send(client, text, kind).json() == {
-            "created": 0,
-            "duplicate": 0,
-            "conflict": 0,
-            "rejected": 0,
-            "results": [],
-        }
-
-
-def test_a_line_that_is_too_long_costs_its_row_alone(client: Client) -> None:
-    text = f'{{"x": "{"y" * 300_000}"}}\n' + as_ndjson([row()])
-    answer = send(client, text, NDJSON).json()
-    assert statuses(answer) == ["rejected", "created"]
-    assert answer["results"][0]["errors"][0]["code"] == "too_large"
-
-
-def test_a_csv_row_of_another_width_is_rejected_and_a_byte_order_mark_is_none(client: Client) -> None:
-    text = "\ufeff" + as_csv([row()]) + "a,b\n\n"
-    answer = send(client, text, CSV).json()
-    assert statuses(answer) == ["created", "rejected"]
-    assert answer["results"][1]["errors"][0]["code"] == "wrong_cell_count"
-
-
-# All or none.
-
-
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_atomic_stores_all(client: Client, kind: str) -> None:
     assert statuses(sent(client, [row(), row()], kind, "?atomic=true")) == ["created", "created"]
@@ -285,53 +160,6 @@ def test_atomic_is_true_or_false(client: Client) -> None:
 
 
 # Limits.
-
-
-def test_over_ten_mebibytes_is_413_before_it_is_read(client: Client) -> None:
-    assert problem(send(client, b" " * ((10 << 20) + 1)), 413)["type"].endswith(":too_large")
-
-
-def test_a_body_just_within_the_limit_is_taken(client: Client) -> None:
-    text = json.dumps([row()])
-    assert send(client, text + " " * ((10 << 20) - len(text))).status_code == 200
-
-
-def test_a_body_that_ends_before_its_length_is_refused(client: Client) -> None:
-    text = as_ndjson([row(), row()]).encode()
-    more: dict[str, Any] = {"wsgi.input": io.BytesIO(text), "CONTENT_LENGTH": str(len(text) + 10)}
-    response = client.post(f"{BASE}transactions/bulk/", "-", NDJSON, **more)
-    assert "ended before" in problem(response, 400)["detail"]
-    assert not Transaction.objects.exists()
-
-
-def test_a_body_of_unknown_length_is_411(client: Client) -> None:
-    problem(send(client, "", **{"Transfer-Encoding": "chunked", "Content-Length": ""}), 411)
-
-
-def test_more_than_ten_thousand_rows_are_413(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert bulk_body.MOST_ROWS == 10_000
-    monkeypatch.setattr(bulk_body, "MOST_ROWS", 3)
-    assert sent(client, [row()] * 3)["created"] == 1
-    problem(send(client, json.dumps([row()] * 4)), 413)
-    assert Transaction.objects.count() == 1
-
-
-@pytest.mark.parametrize(
-    ("kind", "headers"),
-    [
-        ("text/plain", {}),
-        ("", {}),
-        ("multipart/form-data; boundary=x", {}),
-        ("text/csv; charset=latin-1", {}),
-        (JSON, {"Content-Encoding": "gzip"}),
-    ],
-)
-def test_what_is_of_another_type_or_compressed_is_415(client: Client, kind: str, headers: dict[str, str]) -> None:
-    assert problem(send(client, "[]", kind, **headers), 415)["type"].endswith(":unsupported_media_type")
-
-
-def test_a_type_may_say_its_charset(client: Client) -> None:
-    assert send(client, as_csv([row()]), "Text/CSV; charset=UTF-8").json()["created"] == 1
 
 
 def test_a_key_that_may_only_read_stores_nothing() -> None:
