@@ -1,11 +1,14 @@
-"""Storing 1,000 payments a request over HTTP, beside COPY of as many without HTTP or any check; medians of the turns.
+"""Storing 1,000 payments a request over HTTP, beside COPY of as many without HTTP or any check, and beside others.
 
     python -m benchmarks.bulk [--rows 1000000] [--users 5000] [--turns 25]
 
-Makes a database of its own on the configured server and drops it at the end. Both run in turns over one connection,
-into the same table with its indexes and constraints, each batch in a database transaction of its own. Ours has a key,
-reads the three forms of body, checks every row, finds out what was stored before, and marks what is to be scored.
-Beside the time it tells the processor time of the server's processes, which other work on the machine blurs less.
+Makes a database of its own on the configured server and drops it at the end. All run in turns, over one connection
+each, into the same table with its indexes and constraints, each batch in a database transaction of its own; medians of
+the turns. Ours has a key, reads the three forms of body, checks every row, answers for each, finds out what was stored
+before, and marks what is to be scored. The others are plain DRF (ModelSerializer, bulk_create) and FastAPI with
+SQLModel (add_all); they have no key and answer with the rows. Beside the time it tells the processor time of the
+server's processes and of PostgreSQL's for them, which other work on the machine blurs less. `make bench` installs the
+rivals.
 """
 
 import argparse
@@ -14,15 +17,18 @@ import io
 import json
 import random
 from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
 from http.client import HTTPConnection
-from statistics import median
+from statistics import fmean, median
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
+import psutil
 from django.db import connection, transaction
 
 from benchmarks import payments
-from benchmarks.http import ADDRESS, DAYS, RIVALS, key, payment, processor_seconds, server
+from benchmarks.http import ADDRESS, DAYS, RIVALS, backends, key, payment, processor_seconds, server
 
 BATCH = 1_000
 
@@ -35,7 +41,6 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-ADDRESS_OF_BULK = "/api/v1/transactions/bulk/"
 FORMS: dict[str, Callable[[list[dict[str, Any]]], str]] = {
     "application/json": json.dumps,
     "application/x-ndjson": lambda rows: "".join(json.dumps(row) + "\n" for row in rows),
@@ -58,35 +63,74 @@ def copied(rows: list[dict[str, Any]]) -> float:
     return perf_counter() - began
 
 
-def sent(to: HTTPConnection, authorization: str, kind: str, rows: list[dict[str, Any]]) -> float:
+class Door(NamedTuple):
+    """Who is asked, and in which form."""
+
+    rival: str
+    kind: str
+
+
+DOORS = {
+    "ours, JSON": Door("ours", "application/json"),
+    "ours, NDJSON": Door("ours", "application/x-ndjson"),
+    "ours, CSV": Door("ours", "text/csv"),
+    "plain DRF": Door("plain DRF", "application/json"),
+    "FastAPI": Door("FastAPI", "application/json"),
+}
+
+
+def sent(to: HTTPConnection, path: str, headers: dict[str, str], body: str) -> float:
     """The seconds until the answer to a bulk request is there."""
-    body = FORMS[kind](rows)
     began = perf_counter()
-    to.request("POST", ADDRESS_OF_BULK, body, {"Authorization": authorization, "Content-Type": kind})
+    to.request("POST", path, body, headers)
     response = to.getresponse()
     answer = response.read()
     took = perf_counter() - began
-    if response.status != 200 or json.loads(answer)["created"] != BATCH:
+    told = json.loads(answer)
+    created = len(told) if response.status == 201 else told["created"] if response.status == 200 else 0
+    if created != BATCH:
         raise SystemExit(f"Not every row was created: {response.status} {answer[:300]!r}")
     return took
 
 
-def measure(*, users: int, turns: int) -> dict[str, tuple[float, float]]:
-    """The median seconds of each, and its server's processor time; the first turn warms up and does not count."""
+class Turn(NamedTuple):
+    """Seconds: on the clock, and of processor time in the server's processes and in PostgreSQL's for our database."""
+
+    took: float
+    server: float
+    database: float
+
+
+def turn(processes: list[psutil.Process], work: Callable[[], float]) -> Turn:
+    databases = backends()
+    before = processor_seconds(processes), processor_seconds(databases)
+    took = work()
+    return Turn(took, processor_seconds(processes) - before[0], processor_seconds(databases) - before[1])
+
+
+def typical(turns: list[Turn]) -> Turn:
+    """The median time; of the processor's, which is counted in hundredths of a second, the mean."""
+    took, server, database = zip(*turns, strict=True)
+    return Turn(median(took), fmean(server), fmean(database))
+
+
+def measure(*, users: int, turns: int) -> dict[str, Turn]:
+    """A typical turn of each; the first warms up and does not count."""
     randomness = random.Random()
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ("COPY", *FORMS)}
-    authorization = f"Bearer {key()}"
-    with server(RIVALS["ours"]) as (main_process, port):
-        to = HTTPConnection(ADDRESS, port)
+    found: dict[str, list[Turn]] = {name: [] for name in ("COPY", *DOORS)}
+    headers = {"Authorization": f"Bearer {key()}"}
+    with ExitStack() as running:
+        at = {name: running.enter_context(server(RIVALS[name])) for name in {door.rival for door in DOORS.values()}}
+        to = {name: running.enter_context(closing(HTTPConnection(ADDRESS, port))) for name, (_, port) in at.items()}
         for _ in range(turns + 1):
-            found["COPY"].append((copied(made(randomness, users)), 0.0))
-            for kind in FORMS:
-                processes = [main_process, *main_process.children(recursive=True)]
-                rows, before = made(randomness, users), processor_seconds(processes)
-                took = sent(to, authorization, kind, rows)
-                found[kind].append((took, processor_seconds(processes) - before))
-        to.close()
-    return {name: (median(it[0] for it in one[1:]), median(it[1] for it in one[1:])) for name, one in found.items()}
+            rows = made(randomness, users)
+            found["COPY"].append(turn([], partial(copied, rows)))
+            for name, (rival, kind) in DOORS.items():
+                main = at[rival][0]
+                body = FORMS[kind](made(randomness, users))
+                work = partial(sent, to[rival], f"{RIVALS[rival].path}bulk/", {**headers, "Content-Type": kind}, body)
+                found[name].append(turn([main, *main.children(recursive=True)], work))
+    return {name: typical(seen[1:]) for name, seen in found.items()}
 
 
 def main() -> None:
@@ -98,11 +142,15 @@ def main() -> None:
     with payments.own_database("bulk_measured"):
         payments.fill(rows=options.rows, users=options.users, days=DAYS)
         found = measure(users=options.users, turns=options.turns)
-    copy = found["COPY"][0]
-    print(f"{'1,000 rows':24} {'ms':>7} {'rows/s':>8} {'x COPY':>7} {'server ms':>10}")
-    for name, (seconds, processor) in found.items():
-        cost = f"{1000 * processor:10.1f}" if processor else ""
-        print(f"{name:24} {1000 * seconds:7.1f} {BATCH / seconds:8,.0f} {copy / seconds:7.2f} {cost}")
+    copy, ours = found["COPY"].took, found["ours, JSON"].took
+    titles = ("ms", "rows/s", "x COPY", "ours / it", "server ms", "database ms")
+    print(f"{'1,000 rows':16}", *(f"{title:>11}" for title in titles))
+    for name, (took, *processor) in found.items():
+        server_ms, database_ms = (1000 * seconds for seconds in processor)
+        print(
+            f"{name:16} {1000 * took:11.1f} {BATCH / took:11,.0f} {copy / took:11.2f} {took / ours:11.2f} "
+            f"{server_ms:11.1f} {database_ms:11.1f}"
+        )
 
 
 if __name__ == "__main__":

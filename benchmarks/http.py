@@ -177,7 +177,7 @@ def processor_seconds(processes: list[psutil.Process]) -> float:
     return found
 
 
-def _backends() -> list[psutil.Process]:
+def backends() -> list[psutil.Process]:
     """PostgreSQL's processes for our database, if it is on this machine."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
@@ -200,11 +200,11 @@ def send(port: int, work: list[bytes]) -> dict[str, Any]:
 
 def turn(main: psutil.Process, port: int, work: list[bytes]) -> Turn:
     """Let the server work; only its own processes and PostgreSQL's are counted."""
-    processes, backends = [main, *main.children(recursive=True)], _backends()
-    before = processor_seconds(processes), processor_seconds(backends)
+    processes, databases = [main, *main.children(recursive=True)], backends()
+    before = processor_seconds(processes), processor_seconds(databases)
     told = send(port, work)
     answers = len(told["latencies"])
-    after = processor_seconds(processes), processor_seconds(backends)
+    after = processor_seconds(processes), processor_seconds(databases)
     server_ms, database_ms = (1000 * (end - start) / answers for start, end in zip(before, after, strict=True))
     return Turn(answers / told["seconds"], server_ms, database_ms)
 

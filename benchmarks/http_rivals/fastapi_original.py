@@ -96,3 +96,11 @@ async def create_transaction(session: Session, transaction: TransactionCreate) -
     await session.commit()
     await session.refresh(stored)
     return stored
+
+
+@app.post("/transactions/bulk/", response_model=list[TransactionRead], status_code=201)
+async def create_transactions(session: Session, transactions: list[TransactionCreate]) -> Any:
+    stored = [Transaction.model_validate(one) for one in transactions]
+    session.add_all(stored)
+    await session.commit()
+    return stored

@@ -1,9 +1,14 @@
 """The same service as Django REST framework and django-filter make it, the usual way. Started on `plain_settings`."""
 
+from typing import Any
+
 import django_filters
 from django.core.wsgi import get_wsgi_application
 from django.urls import include, path
 from rest_framework import pagination, routers, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 application = get_wsgi_application()
 
@@ -22,11 +27,17 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]
         fields = ("user_id", "currency", "status")
 
 
+class Together(serializers.ListSerializer[Transaction]):
+    def create(self, validated_data: list[dict[str, Any]]) -> list[Transaction]:
+        return Transaction.objects.bulk_create(Transaction(**one) for one in validated_data)
+
+
 class Serializer(serializers.ModelSerializer[Transaction]):
     id = serializers.UUIDField()
 
     class Meta:
         model = Transaction
+        list_serializer_class = Together
         fields = (
             "id",
             "user_id",
@@ -50,6 +61,13 @@ class ViewSet(viewsets.ModelViewSet[Transaction]):
     serializer_class = Serializer
     filterset_class = Filters
     pagination_class = Pages
+
+    @action(detail=False, methods=["post"])
+    def bulk(self, request: Request) -> Response:
+        serializer = self.get_serializer(data=request.data, many=True)
+        serializer.is_valid(raise_exception=True)
+        serializer.save()
+        return Response(serializer.data, status=201)
 
 
 router = routers.SimpleRouter()
