@@ -1,6 +1,7 @@
 """A model with weights of its own: put live, it scores what comes from then on, one by one and in the batch."""
 
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -74,7 +75,7 @@ def test_what_comes_after_is_scored_by_it_and_what_was_before_keeps_its_explanat
     past, seen = history.up_to(large.user_id, large.txn_date, large.id)
     weighed = scoring.Reference.from_bytes(bytes(reference.payload))
     plain = replace(weighed, weights=dict.fromkeys(scoring.GROUPS, 1.0))
-    (parts,) = scoring.score(scoring.build(past.columns, past.wanted, seen), plain).contributions.tolist()
+    (parts,) = scoring.score(scoring.build_last(past, seen), plain).contributions.tolist()
     by_hand = [_again(part, WEIGHTS.get(group, 1.0)) for group, part in zip(scoring.GROUPS, parts, strict=True)]
     assert taken.scored.raw == pytest.approx(sum(by_hand))
     assert taken.scored.raw == pytest.approx(sum(reason["contribution"] for reason in taken.scored.reasons))
@@ -107,6 +108,22 @@ def test_live_and_batch_agree_before_and_after_a_promotion(
     found = {id: one.score for id, one in live.items() if id in batch and isinstance(one, Scored)}  # noqa: A001
     assert found == pytest.approx(batch, abs=1e-9)
     assert {model for model, until in references.built() if until > CUT} == {shadow.pk}
+
+
+def test_a_process_notices_within_the_time_for_which_it_remembers(
+    rows: tuple[list[Row], list[Row]], shadow: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge() -> UUID | None:
+        found = references.in_force(CUT + timedelta(days=1))
+        return found and found.model_version_id
+
+    with override_settings(LIVE_CACHE_S=600):
+        assert judge() == BUILT_IN_MODEL
+        promotion.promote("steep", by=None)
+        assert judge() == BUILT_IN_MODEL
+        now = time.monotonic()
+        monkeypatch.setattr(references.time, "monotonic", lambda: now + 600)
+        assert judge() == shadow.pk
 
 
 def test_a_late_row_of_the_time_before_is_scored_by_the_model_of_that_time(
