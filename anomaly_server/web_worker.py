@@ -24,6 +24,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from anomaly_server.at_once import AtOnce
 from anomaly_server.chunks import IN_MEMORY, MOST_CHUNKS, READ_BYTES, Chunks, join
 from anomaly_server.pacing import Paced
 
@@ -202,6 +203,8 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
                 start_response.__self__.force_close()
                 start_response("400 Bad Request", [("Content-Type", "application/problem+json")])
                 return [refusal.document()]
+        # gunicorn has made it, and has no place to say of which kind.
+        start_response.__self__.__class__ = AtOnce
         environ[ROOM] = self.hub.has_room
         body = application(environ, start_response)
         if LISTENER in environ:
