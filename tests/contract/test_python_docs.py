@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import chdir
 from datetime import UTC, datetime
 from pathlib import Path
 from select import select
@@ -51,7 +52,7 @@ def of(served: Served) -> dict[str, str]:
 
 
 def test_the_client_s_readme_creates_reads_judges_and_stores_many(served: Served) -> None:
-    first, many, _ = examples(README)
+    first, many, _, _ = examples(README)
     lines = said(f"{first}\nprint(scored.user_id, scored.merchant_id)\n{many}", **of(served))
     user, merchant = next(line.split() for line in lines if line.endswith(" shop-7"))
     assert merchant == "shop-7"
@@ -61,8 +62,19 @@ def test_the_client_s_readme_creates_reads_judges_and_stores_many(served: Served
     assert len(stored) >= 100
 
 
+def test_the_client_s_readme_writes_a_table_and_stores_it_again(served: Served, tmp_path: Path) -> None:
+    first, many, there_and_back, _ = examples(README)
+    said(f"{first}\n{many}", **of(served))
+    with chdir(tmp_path):
+        told = said(first.partition("\nwith ")[0] + there_and_back, **of(served))
+    lines = (tmp_path / "payments.csv").read_text().splitlines()
+    assert lines[0] == "id,user_id,amount,currency,txn_date,status,meta_data"
+    assert len(lines) - 1 == len(told) >= 100
+    assert told[:2] == ["0 duplicate", "1 duplicate"]
+
+
 def test_the_client_s_readme_listens(served: Served) -> None:
-    first, _, listen = examples(README)
+    first, _, _, listen = examples(README)
     names = first.partition("\nwith ")[0]
     with started(f"{names}\n{listen}", **of(served)) as running, Client(served.address, served.key) as client:
         assert running.stdout
@@ -111,7 +123,7 @@ def test_every_python_example_is_run() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "clients").rglob("*.md")]
     shown = {str(page.relative_to(ROOT)): page.read_text().count("```python") for page in pages}
     assert {name: count for name, count in shown.items() if count} == {
-        README: 3,
+        README: 4,
         "docs/api.md": 1,
         "docs/loading.md": 1,
         "docs/webhooks.md": 1,

@@ -1,9 +1,9 @@
 """Many transactions in few requests, none of them larger than the server takes."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from anomaly_client.errors import Fault
@@ -19,11 +19,11 @@ MEDIA_TYPE = "application/x-ndjson"
 class RowAnswer:
     """What became of one row: `status` is created, duplicate, conflict or rejected, and `faults` say why.
 
-    `index` counts all the rows that were given, from 0.
+    `index` counts all the rows that were given, from 0. A row of a table without an `id` has none if it is rejected.
     """
 
     index: int
-    id: UUID
+    id: UUID | None
     status: str
     faults: tuple[Fault, ...]
 
@@ -63,5 +63,16 @@ def answers(request: Request, body: bytes, first: int) -> Iterator[RowAnswer]:
     """What became of the request's rows, of which the first is number `first` of all."""
     told = json.loads(body)["results"]
     for index, (row_id, one) in enumerate(zip(request.ids, told, strict=True), first):
-        faults = tuple(Fault(fault["pointer"], fault["code"], fault["detail"]) for fault in one.get("errors", ()))
-        yield RowAnswer(index=index, id=row_id, status=one["status"], faults=faults)
+        yield RowAnswer(index=index, id=row_id, status=one["status"], faults=_faults(one))
+
+
+def answers_of_table(body: bytes, first: int) -> list[RowAnswer]:
+    """The same of rows whose ids, if they have any, only their text tells."""
+    return [
+        RowAnswer(index=index, id=one["id"] and UUID(one["id"]), status=one["status"], faults=_faults(one))
+        for index, one in enumerate(json.loads(body)["results"], first)
+    ]
+
+
+def _faults(told: Mapping[str, Any]) -> tuple[Fault, ...]:
+    return tuple(Fault(fault["pointer"], fault["code"], fault["detail"]) for fault in told.get("errors", ()))

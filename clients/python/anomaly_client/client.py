@@ -10,7 +10,8 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID, uuid4
 
-from anomaly_client import bulk
+from anomaly_client import bulk, tables
+from anomaly_client.bulk import MOST_ROWS, RowAnswer
 from anomaly_client.sending import Answer, Sender
 from anomaly_client.shapes import (
     Anomaly,
@@ -26,6 +27,7 @@ from anomaly_client.shapes import (
 from anomaly_client.stream import SILENCE_S, Stream
 
 Shape = TypeVar("Shape")
+Request = TypeVar("Request", bulk.Request, bytes)
 BASE = "/api/v1/"
 
 
@@ -50,6 +52,7 @@ class Client:
         headers = {"Authorization": f"Bearer {key}", "Accept": "application/json", "User-Agent": "anomaly-client"}
         self._sender = Sender(server, headers, timeout_s=timeout_s, tries=tries, sleep=sleep)
         self._server = server
+        self._timeout_s = timeout_s
 
     def __repr__(self) -> str:
         return f"Client({self._server!r})"
@@ -78,14 +81,36 @@ class Client:
         none: then Invalid or Conflict names the rows (`/1/amount`), and ValueError says that they are too many.
         """
         requests = bulk.requests(rows, most_rows=min(at_once, bulk.MOST_ROWS))
-        if atomic:
-            requests = _only_one(requests)
-        path = "transactions/bulk/" + ("?atomic=true" if atomic else "")
         first = 0
-        for request in requests:
-            answer = self._send(path, request.body, bulk.MEDIA_TYPE)
+        for request in _only_one(requests) if atomic else requests:
+            answer = self._send(_bulk(atomic), request.body, bulk.MEDIA_TYPE)
             yield from bulk.answers(request, answer.body, first)
             first += len(request.ids)
+
+    def bulk_csv(self, lines: Iterable[str], *, atomic: bool = False, at_once: int = MOST_ROWS) -> Iterator[RowAnswer]:
+        """`bulk` of a table, such as `open(name, newline="", encoding="utf-8")`; its first line names the fields.
+
+        Without ids in it, send no row again that was stored: the server cannot know it. Raises ValueError for what is
+        no CSV; what came before was sent.
+        """
+        requests = tables.requests(lines, most_rows=min(at_once, bulk.MOST_ROWS))
+        first = 0
+        for body in _only_one(requests) if atomic else requests:
+            told = bulk.answers_of_table(self._send(_bulk(atomic), body, tables.MEDIA_TYPE).body, first)
+            yield from told
+            first += len(told)
+
+    def export(self, name: tables.List, *, kind: tables.Kind = "csv", **filters: Any) -> Iterator[bytes]:
+        """A whole list as a file, block by block, with the list's filters, `fields` and `ordering`.
+
+        `file.writelines(client.export("anomalies", level="high"))`. Read it without long pauses: the server waits for
+        nobody. Raises Unreachable if it breaks off. It has a connection of its own, which ends with it.
+        """
+        fields = filters.get("fields")
+        if isinstance(fields, list | tuple):
+            filters = {**filters, "fields": ",".join(fields)}
+        address = _address(f"{name}/export/", {**filters, "as": kind})
+        return tables.blocks(self._sender.tried(lambda: self._sender.opened(address, {}, silence_s=self._timeout_s)))
 
     def transaction(self, transaction_id: UUID) -> Transaction:
         return read(Transaction, self._get(f"transactions/{transaction_id}/"))
@@ -184,7 +209,11 @@ class Client:
         return self._sender.send("POST", BASE + path, content, headers)
 
 
-def _only_one(requests: Iterator[bulk.Request]) -> Iterator[bulk.Request]:
+def _bulk(atomic: bool) -> str:
+    return "transactions/bulk/" + ("?atomic=true" if atomic else "")
+
+
+def _only_one(requests: Iterator[Request]) -> Iterator[Request]:
     found = list(islice(requests, 2))
     if len(found) > 1:
         raise ValueError("These are more rows than one request can hold, so they cannot be all or none.")
