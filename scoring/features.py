@@ -69,7 +69,7 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
     """
     places = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
     if len(places) == 1 and places[0] == len(columns) - 1 and columns.user[0] == columns.user[-1]:
-        return Features(np.array([last_row.values(columns, visits)]), columns.currency[places])
+        return build_last(columns, visits)
     values = np.empty((len(NAMES), len(places))).T
     for rows, (start, stop) in blocks(places):
         oldest = max(start - HISTORY_ROWS, 0)
@@ -83,6 +83,11 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
         for place, column in enumerate((*own, *there)):
             values[rows, place] = column
     return Features(values, columns.currency[places])
+
+
+def build_last(columns: Columns, visits: Visits | None) -> Features:
+    """Features of the last row of one user's."""
+    return Features(np.array([last_row.values(columns, visits)]), columns.currency[-1:])
 
 
 def blocks(places: NDArray[np.intp]) -> Iterable[tuple[slice, tuple[int, int]]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import orjson
 import structlog
@@ -45,7 +46,8 @@ def take(row: Row, guard: Guard | None = None) -> Taken:
     with transaction.atomic():
         began = time.perf_counter()
         limit = command(f"SET LOCAL statement_timeout = {LONGEST_STATEMENT_MS}")
-        new, results = store.write_in_turn(row, guard, (SAVEPOINT, limit, history.ONE), history.LIMITS)
+        asked = history.asked(row.user_id, row.txn_date, row.id)
+        new, results = store.write_in_turn(row, guard, (SAVEPOINT, limit, history.ONE), asked)
         if new is None:
             if guard is not None:
                 raise Unsure
@@ -57,7 +59,7 @@ def take(row: Row, guard: Guard | None = None) -> Taken:
             _end_apart()
             pending.mark({row.user_id: row.txn_date})
             begun = False
-        scored = _scored(row, lambda: _score_of_new(row, past, began), begun=begun)
+        scored = _scored(row, lambda: _score_of_new(row, past, asked, began), begun=begun)
     return Taken(row, Outcome.CREATED, (), scored, new.stored)
 
 
@@ -72,8 +74,8 @@ def _known(row: Row) -> Taken:
     return Taken(row, written.outcome, written.fields, scored)
 
 
-def _score_of_new(row: Row, past: PGresult, began: float) -> Scored | Unscored:
-    scored = scorer.of_one(row.txn_date, *history.of_one(past))
+def _score_of_new(row: Row, past: PGresult, asked: dict[str, Any], began: float) -> Scored | Unscored:
+    scored = scorer.of_one(row.txn_date, *history.of_one(past, asked))
     counting.SCORING.observe(time.perf_counter() - began)
     _record(row, scored)
     return scored

@@ -124,7 +124,8 @@ def looked_up(past: History, rows: NDArray[np.intp]) -> scoring.Visits:
     lengths = np.zeros(len(rows), np.int64)
     lengths[known] = [len(part or b"") // VISIT.itemsize for part in packed]
     place = np.cumsum(lengths)
-    at_us, minor = unpacked([part for part in packed if part])
+    # Each came newest first.
+    at_us, minor = (column[::-1] for column in unpacked([part for part in reversed(packed) if part]))
     steps, squares = visits.running(visits.steps_of(minor))
     return scoring.Visits(at_us, steps, squares, place - lengths, place, known)
 

@@ -18,6 +18,7 @@ NO_REFERENCE = Unscored(
     "Nothing was known of what is normal at that time: a score needs about a day of earlier transactions.",
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = np.array([-1], np.intp)
 
 
 class Judged(NamedTuple):
@@ -55,14 +56,14 @@ def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored
     return of_one(txn_date, *history.up_to(user_id, txn_date, id))
 
 
-def of_one(txn_date: datetime, past: history.History, seen: scoring.Visits) -> Scored | Unscored:
-    """The same of the last row of a history, whose time this is, and of what it sees of its merchant."""
+def of_one(txn_date: datetime, past: scoring.Columns, seen: scoring.Visits) -> Scored | Unscored:
+    """The same of a user's last row, whose time this is, and of what it sees of its merchant."""
     reference = references.in_force(txn_date)
     if reference is None:
         return NO_REFERENCE
-    features = scoring.build(past.columns, past.wanted, seen)
+    features = scoring.build_last(past, seen)
     scores = scoring.score(features, reference.content)
-    judged = Judged(np.flatnonzero(past.wanted), features, scores, reference.id, reference.model_version_id)
+    judged = Judged(LAST, features, scores, reference.id, reference.model_version_id)
     return judged.scored([0])[0]
 
 

@@ -1,14 +1,5 @@
--- A row as the bytes that `history.RECORD` describes. Every part has a fixed width, and the whole is words of eight bytes.
+-- A row as the bytes that `history.RECORD` describes: its id, its numbers, and up to whole words of eight bytes.
 uuid_send(transaction.id)
-|| timestamptz_send(transaction.txn_date)
-|| int8send((least(transaction.amount, 90000000000000) * 100)::int8)
--- Texts as numbers of a fixed width, 0 where there is none. Keys are compared within one reading and with a
--- reference of the last weeks, so another server version may hash as it likes.
-|| int8send(coalesce(hashtextextended(transaction.merchant_id, 0), 0))
-|| int8send(coalesce(hashtextextended(transaction.meta_data ->> 'category', 0), 0))
-|| int8send(coalesce(hashtextextended(transaction.meta_data ->> 'country', 0), 0))
-|| int8send(coalesce(hashtextextended(transaction.meta_data ->> 'device_id', 0), 0))
-|| textsend(transaction.currency)
-|| boolsend(transaction.status = ANY(%(failed)s::text[]))
+|| {numbers}
 || boolsend(transaction.wanted)
 || '\x000000'::bytea
