@@ -1,7 +1,7 @@
 # Needs make, a POSIX shell and Python 3.11 or newer; everything else is installed into .venv.
 .POSIX:
 .SUFFIXES:
-.PHONY: help run stop test check coverage faults replay schemathesis walks schema screenshots lock clean runtime dev bench
+.PHONY: help run stop test check coverage faults replay schemathesis walks schema screenshots lock clean runtime dev bench parquet
 
 PY = .venv/bin/python
 MANAGE = $(PY) manage.py
@@ -25,6 +25,7 @@ help:
 	@echo 'make walks        1,000 walks through the pages of lists while rows come in: none lost, none twice'
 	@echo 'make schema       write docs/openapi-1.json, the released schema of the API, anew'
 	@echo 'make screenshots  make the pictures in docs/screenshots again, with Chromium'
+	@echo 'make parquet      install what exports as Parquet need'
 	@echo 'make bench        install what the scripts in benchmarks/ compare us with'
 	@echo 'make lock         resolve requirements*.in into the hashed requirements*.txt; LOCK=--upgrade for newer ones'
 	@echo 'make clean        stop, then remove what can be made again; data and .env stay'
@@ -79,7 +80,7 @@ screenshots: dev
 	$(PY) -m tests.browser.screenshots docs/screenshots
 
 lock: dev
-	for name in requirements requirements-dev requirements-bench; do \
+	for name in requirements requirements-parquet requirements-dev requirements-bench; do \
 	    $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(LOCK) \
 	        $$name.in -o $$name.txt >/dev/null || exit 1; \
 	done
@@ -94,6 +95,9 @@ runtime:
 
 dev: runtime
 	@sh venv.sh requirements-dev.txt
+
+parquet: runtime
+	@sh venv.sh requirements-parquet.txt
 
 bench: runtime
 	@sh venv.sh requirements-bench.txt

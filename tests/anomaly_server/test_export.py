@@ -120,7 +120,12 @@ def test_no_cell_is_a_formula(client: Client, text: str) -> None:
 
 @pytest.mark.django_db
 def test_it_says_what_file_it_is(client: Client) -> None:
-    for kind, media_type in (("csv", "text/csv; charset=utf-8; header=present"), ("ndjson", "application/x-ndjson")):
+    kinds = {
+        "csv": "text/csv; charset=utf-8; header=present",
+        "ndjson": "application/x-ndjson",
+        "parquet": "application/vnd.apache.parquet",
+    }
+    for kind, media_type in kinds.items():
         for accepted in ("*/*", media_type.partition(";")[0], "application/json"):
             response = client.get(f"{BASE}cases/export/?as={kind}", headers={"Accept": accepted})
             assert response.status_code == 200

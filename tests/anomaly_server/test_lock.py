@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from tests.anomaly_server.programs import ROOT
 
-NAMES = ("requirements", "requirements-dev", "requirements-bench")
+NAMES = ("requirements", "requirements-parquet", "requirements-dev", "requirements-bench")
 Pins = dict[str, set[str]]
 
 

@@ -29,7 +29,7 @@ from transactions import backlog, intake
 
 CHROMIUM = shutil.which("chromium")
 ROOT = Path(__file__).resolve().parents[2]
-EXPORTED = ["text/csv", "application/x-ndjson"]
+EXPORTED = ["text/csv", "application/x-ndjson", "application/vnd.apache.parquet"]
 # Operation, the address with the ids made below, and the answer's status.
 ANSWERS = [
     ("transactions_list", "transactions/?count=estimated", 200),
