@@ -1,11 +1,25 @@
 """What live scoring costs: a POST that scores beside the same POST that only stores, through gunicorn.
 
-    python -m benchmarks.live_latency [--rows 1000000] [--users 50000] [--requests 4000] [--json]
+    python -m benchmarks.live_latency [--rows 1000000] [--users 50000] [--requests 4000] [--rate 0] [--json]
 
 Makes a database of its own on the configured server, with a history in which one merchant has 5 % of all rows,
-scores it, and drops it at the end. Two servers run side by side, one with LIVE_SCORING=false; 8 connections
-that are kept alive send to one and to the other in turns. Other work on the machine then slows both alike:
-the ratios are what counts. Payments are ordinary and in order; one in a hundred is ten times as large.
+scores it, and drops it at the end. Two servers run side by side, one with LIVE_SCORING=false, and are sent to
+in turns: other work on the machine slows both alike, and the ratios are what counts. Payments are ordinary and in
+order; one in a hundred is ten times as large. The client is one small process on the same machine.
+
+Three things are measured, each of both servers:
+
+- *latency*: an open loop. Payments arrive at random instants, at one rate for both servers, which leaves both idle
+  most of the time (a quarter of what the scoring one answers at most, if not given): how long somebody waits who
+  sends one. Counted from the instant at which it was due, so that what a slow answer keeps waiting counts too.
+- *saturated*: a closed loop of 8 connections, each of which sends again at once when it is answered. The server is
+  never idle; an answer waits for those before it, and takes as long as eight of them take all processors. That is
+  throughput in other words; nobody runs a payment system like that.
+- *processor time* of a POST during the closed loop: of the server's processes, and of PostgreSQL's sessions, where
+  that runs on the same machine. It does not depend on what else the machine does, or much less.
+
+A commit waits for the disk if the server's `fsync` and `synchronous_commit` say so, which they do unless somebody
+has turned them off; the embedded server does as in production. They are printed with the figures.
 """
 
 import argparse
@@ -16,12 +30,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from itertools import cycle, islice
 from socket import socket
+from typing import Any
 
 import django
 import numpy as np
@@ -31,42 +46,74 @@ django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
 from uuid_utils.compat import uuid7  # noqa: E402
 
-from benchmarks import payments  # noqa: E402
+from benchmarks import payments, processor_time  # noqa: E402
 from transactions import keys, norms, scopes  # noqa: E402
 
+# In a closed loop. An open one has as many as nobody ever waits for.
 CONNECTIONS = 8
+OPEN_CONNECTIONS = 32
 TURN = 200
+# Of what the scoring server answers at most.
+USUAL_LOAD = 0.25
 HISTORY_DAYS = 60
 ADDRESS = "127.0.0.1"
+NAMES = {"scoring": "true", "storing": "false"}
 
 
-class Client:
-    """One connection that stays open."""
+@dataclass
+class Server:
+    """One of the two, and what was measured of it."""
 
-    def __init__(self, port: int, key: str, *, scores: bool) -> None:
-        self.scores = scores
-        self.anomalies = 0
-        self.connection = HTTPConnection(ADDRESS, port)
-        self.headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    scores: bool
+    port: int
+    pid: int
+    key: str
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {"latency": [], "saturated": []})
+    anomalies: int = 0
+    took: float = 0.0
+    # Processor time in the closed loop.
+    ours_s: float = 0.0
+    database_s: float = 0.0
 
-    def open(self) -> None:
-        """A fresh connection: the server closes one that is idle for as long as the other server's turn."""
-        self.connection.close()
-        self.connection.connect()
+    def turn(self, bodies: list[bytes], rate: float) -> None:
+        """Send all of them, in an open loop if there is a rate."""
+        ours, database = processor_time.of_program(self.pid), processor_time.of_database()
+        answers = sent(self.port, [request(body, self.key) for body in bodies], rate)
+        if any((score is not None) != self.scores for score in answers["scores"]):
+            raise SystemExit("Some answers have a score, and some have none.")
+        self.anomalies += sum((score or 0) >= 40 for score in answers["scores"])
+        self.seconds["latency" if rate else "saturated"] += answers["seconds"]
+        if not rate:
+            self.took += answers["took"]
+            self.ours_s += processor_time.of_program(self.pid) - ours
+            self.database_s += (processor_time.of_database() or np.nan) - (database or np.nan)
 
-    def post(self, body: bytes) -> float:
-        """Seconds until the answer was read."""
-        began = time.perf_counter()
-        self.connection.request("POST", "/api/v1/transactions/", body, self.headers)
-        answer = self.connection.getresponse()
-        content = answer.read()
-        seconds = time.perf_counter() - began
-        if answer.status != 201 or (json.loads(content)["score"] is not None) != self.scores:
-            raise SystemExit(f"{answer.status}: {content!r}")
-        self.anomalies += (json.loads(content)["score"] or 0) >= 40
-        return seconds
+    def forget(self) -> None:
+        """What was measured so far: it has warmed up."""
+        self.seconds = {"latency": [], "saturated": []}
+        self.anomalies, self.took, self.ours_s, self.database_s = 0, 0.0, 0.0, 0.0
+
+
+def sent(port: int, requests: list[bytes], rate: float) -> dict[str, Any]:
+    """What `benchmarks.arrivals` says of them."""
+    connections = OPEN_CONNECTIONS if rate else CONNECTIONS
+    command = [sys.executable, "-m", "benchmarks.arrivals", str(port), str(connections), str(rate)]
+    written = b"".join(b"%d\n%s" % (len(one), one) for one in requests)
+    answers: dict[str, list[float]] = json.loads(
+        subprocess.run(command, input=written, check=True, capture_output=True).stdout
+    )
+    return answers
+
+
+def request(body: bytes, key: str) -> bytes:
+    head = (
+        f"POST /api/v1/transactions/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def bodies(users: Iterator[str], count: int, randomness: random.Random) -> list[bytes]:
@@ -94,7 +141,7 @@ def _body(user: str, randomness: random.Random) -> bytes:
 
 
 @contextmanager
-def server(**settings: str) -> Iterator[int]:
+def server(key: str, **settings: str) -> Iterator[Server]:
     """gunicorn as in production, on a port of its own."""
     with socket() as free:
         free.bind((ADDRESS, 0))
@@ -104,7 +151,7 @@ def server(**settings: str) -> Iterator[int]:
     program = subprocess.Popen(command, env=environment)
     try:
         _wait_for(port)
-        yield port
+        yield Server(settings["LIVE_SCORING"] == "true", port, program.pid, key)
     finally:
         program.terminate()
         program.wait()
@@ -130,66 +177,85 @@ def key() -> str:
     return keys.create(owner=owner, name="benchmark", scopes=scopes.ALL)[1]
 
 
-def turn(clients: list[Client], work: list[bytes]) -> list[float]:
-    """All of the work over all connections at once; the seconds of each request."""
-
-    for client in clients:
-        client.open()
-
-    def share(number: int) -> list[float]:
-        return [clients[number].post(body) for body in work[number :: len(clients)]]
-
-    with ThreadPoolExecutor(len(clients)) as pool:
-        return [seconds for part in pool.map(share, range(len(clients))) for seconds in part]
-
-
-def measure(requests: int) -> dict[str, list[list[float]]]:
-    """The turns of each server, in seconds a request; the first turn of each warms it up and does not count."""
+def measure(requests: int, rate: float) -> dict[str, float]:
+    """Turns of both servers: some to warm up, then all of the closed loop, then all of the open one."""
     # One after the other: nobody pays many times a second.
     everybody, randomness, text = norms.users(), random.Random(1), key()
     randomness.shuffle(everybody)
     users = cycle(map(str, everybody))
-    seconds: dict[str, list[list[float]]] = {"scoring": [], "storing": []}
-    with server(LIVE_SCORING="true") as scoring, server(LIVE_SCORING="false") as storing:
-        clients = {
-            name: [Client(port, text, scores=name == "scoring") for _ in range(CONNECTIONS)]
-            for name, port in (("scoring", scoring), ("storing", storing))
-        }
-        for _ in range(1 + requests // TURN):
-            for name, ours in clients.items():
-                seconds[name].append(turn(ours, bodies(users, TURN, randomness)))
-        found = sum(client.anomalies for client in clients["scoring"])
-    print(f"{found / (requests + TURN):.1%} of the scored payments were anomalies", file=sys.stderr)
-    return {name: turns[1:] for name, turns in seconds.items()}
+    with ExitStack() as running:
+        servers = {name: running.enter_context(server(text, LIVE_SCORING=value)) for name, value in NAMES.items()}
+
+        def turns(count: int, rate: float) -> None:
+            for _ in range(count):
+                for one in servers.values():
+                    one.turn(bodies(users, TURN, randomness), rate)
+
+        turns(2, 0)
+        for one in servers.values():
+            one.forget()
+        turns(requests // TURN, 0)
+        scoring = servers["scoring"]
+        rate = rate or USUAL_LOAD * len(scoring.seconds["saturated"]) / scoring.took
+        turns(requests // TURN, rate)
+    print(f"{scoring.anomalies / (2 * requests):.1%} of the scored payments were anomalies", file=sys.stderr)
+    return {"rate": rate, **figures(servers)}
 
 
-def figures(seconds: dict[str, list[list[float]]]) -> dict[str, float]:
-    """p50 and p99 in milliseconds, over all turns, and their ratios."""
+def figures(servers: dict[str, Server]) -> dict[str, float]:
+    """p50 and p99 in milliseconds over all turns, processor time of a POST in milliseconds, and ratios."""
     found: dict[str, float] = {}
-    for percent in (50, 99):
-        p = {name: 1000 * float(np.percentile(np.concatenate(turns), percent)) for name, turns in seconds.items()}
-        found |= {f"{name}_p{percent}_ms": value for name, value in p.items()}
-        found[f"p{percent}_ratio"] = p["scoring"] / p["storing"]
+    for loop in ("latency", "saturated"):
+        for percent in (50, 99):
+            at = {name: 1000 * float(np.percentile(one.seconds[loop], percent)) for name, one in servers.items()}
+            found |= {f"{loop}_{name}_p{percent}_ms": value for name, value in at.items()}
+            found[f"{loop}_p{percent}_ratio"] = at["scoring"] / at["storing"]
+    for name, one in servers.items():
+        posts = len(one.seconds["saturated"])
+        found[f"{name}_ours_ms"] = 1000 * one.ours_s / posts
+        found[f"{name}_postgresql_ms"] = 1000 * one.database_s / posts
     return found
+
+
+def setting(name: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s)", [name])
+        found: str = cursor.fetchone()[0]
+    return found
+
+
+def told(found: dict[str, float]) -> Iterator[str]:
+    """The figures, a line each."""
+    for loop, title in (("latency", f"latency at {found['rate']:.0f} a second"), ("saturated", "saturated")):
+        for percent in (50, 99):
+            scoring, storing = (found[f"{loop}_{name}_p{percent}_ms"] for name in NAMES)
+            ratio = f"{found[f'{loop}_p{percent}_ratio']:5.2f} x"
+            yield f"{title:>26} p{percent}  scoring {scoring:7.2f} ms   storing {storing:7.2f} ms   {ratio}"
+    for whose in ("ours", "postgresql"):
+        scoring, storing = (found[f"{name}_{whose}_ms"] for name in NAMES)
+        yield f"{'processor time':>26} {whose}: scoring {scoring:.2f} ms   storing {storing:.2f} ms"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of history")
     parser.add_argument("--users", type=int, default=50_000)
-    parser.add_argument("--requests", type=int, default=4_000, help="to each of the two servers")
+    parser.add_argument("--requests", type=int, default=4_000, help="in each loop to each of the two servers")
+    parser.add_argument("--rate", type=float, default=0, help="requests a second of the open loop")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with payments.own_database(f"live_latency_{os.getpid()}"):
+        began = time.monotonic()
         payments.fill(rows=options.rows, users=options.users, days=HISTORY_DAYS)
         call_command("score", stdout=sys.stderr)
-        found = figures(measure(options.requests))
+        print(f"prepared in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        durable = {name: setting(name) for name in ("fsync", "synchronous_commit")}
+        found = measure(options.requests, options.rate)
     if options.json:
-        print(json.dumps({**vars(options), **found}))
+        print(json.dumps({**vars(options), **durable, **found}))
         return
-    for percent in (50, 99):
-        scoring, storing = found[f"scoring_p{percent}_ms"], found[f"storing_p{percent}_ms"]
-        print(f"p{percent}  scoring {scoring:7.2f} ms   storing {storing:7.2f} ms   {scoring / storing:5.2f} x")
+    print(", ".join(f"{name} {value}" for name, value in durable.items()))
+    print("\n".join(told(found)))
 
 
 if __name__ == "__main__":
