@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -18,6 +18,7 @@ from anomalies.api.problems import Conflict, Error
 from anomalies.api.serializers import CaseSerializer, StrictSerializer
 from anomalies.models import Case
 
+Method = TypeVar("Method", bound=Callable[..., Response])
 NONE_LEFT = OpenApiResponse(description="No case waits for this person.")
 
 
@@ -25,6 +26,24 @@ class OutcomeSerializer(StrictSerializer):
     """How a case ends."""
 
     outcome = serializers.ChoiceField(Case.Outcome.choices)
+
+
+def deed(summary: str, description: str, *, body: type[StrictSerializer] | None = None) -> Callable[[Method], Method]:
+    """A POST below one case, named like the method, that answers with the case as it is then."""
+
+    def decorate(method: Method) -> Method:
+        described = extend_schema(
+            operation_id=f"cases_{method.__name__}",
+            summary=summary,
+            description=description,
+            tags=["cases"],
+            request=body,
+            responses=CaseSerializer,
+        )
+        made: Any = described(action(detail=True, methods=["post"])(method))
+        return cast("Method", made)
+
+    return decorate
 
 
 class CaseWork(StrictViewSet):
@@ -48,39 +67,19 @@ class CaseWork(StrictViewSet):
             return Response(status=HTTPStatus.NO_CONTENT)
         return Response(self.row(self.listing, found))
 
-    @extend_schema(
-        operation_id="cases_claim",
-        summary="Claim a case",
-        description="For half an hour; again renews it. 409 if it is closed or somebody else's.",
-        tags=["cases"],
-        request=None,
-        responses=CaseSerializer,
-    )
-    @action(detail=True, methods=["post"])
+    @deed("Claim a case", "For half an hour; again renews it. 409 if it is closed or somebody else's.")
     def claim(self, request: Request, id: UUID) -> Response:  # noqa: A002
         return self._work(id, lambda: cases.claim(id, by=worker(request)))
 
-    @extend_schema(
-        operation_id="cases_release",
-        summary="Release a case",
-        description="Back into the queue. 409 if it is not yours.",
-        tags=["cases"],
-        request=None,
-        responses=CaseSerializer,
-    )
-    @action(detail=True, methods=["post"])
+    @deed("Release a case", "Back into the queue. 409 if it is not yours.")
     def release(self, request: Request, id: UUID) -> Response:  # noqa: A002
         return self._work(id, lambda: cases.release(id, by=worker(request)))
 
-    @extend_schema(
-        operation_id="cases_close",
-        summary="Close a case",
-        description="No verdict is given by it: see `verdicts/`. 409 if it is closed or somebody else's.",
-        tags=["cases"],
-        request=OutcomeSerializer,
-        responses=CaseSerializer,
+    @deed(
+        "Close a case",
+        "No verdict is given by it: see `verdicts/`. 409 if it is closed or somebody else's.",
+        body=OutcomeSerializer,
     )
-    @action(detail=True, methods=["post"])
     def close(self, request: Request, id: UUID) -> Response:  # noqa: A002
         serializer = OutcomeSerializer(data=json_object(request))
         serializer.is_valid(raise_exception=True)

@@ -36,28 +36,40 @@ class MayManage(BasePermission):
         return view.action is None or request.user.has_perm(f"anomalies.{deed}_webhookendpoint")
 
 
+class Managed(StrictViewSet):
+    """What only those who manage webhooks get to see."""
+
+    filter_backends = [DeclaredFilters]
+    pagination_class = KeysetPagination
+    lookup_field = "id"
+    permission_classes = [Scoped, MayManage]
+    scopes = {"read": "webhooks:read", "write": "webhooks:write"}
+    write_permission = "anomalies.change_webhookendpoint"
+
+    def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
+        return self.shown(self.row(self.listing, id))
+
+    def stored(self, pk: UUID) -> Any:
+        """The row itself. Raises NotFound."""
+        found = self.get_queryset().filter(pk=pk).first()
+        if found is None:
+            raise exceptions.NotFound(self.nothing)
+        return found
+
+
 @extend_schema_view(
     list=extend_schema(operation_id="webhooks_list", summary="List webhook endpoints", tags=TAGS),
     retrieve=extend_schema(operation_id="webhooks_retrieve", summary="Show a webhook endpoint", tags=TAGS),
 )
-class WebhookViewSet(StrictViewSet):
+class WebhookViewSet(Managed):
     """Addresses to which chosen events are posted."""
 
     queryset = WebhookEndpoint.objects.order_by("-created_at", "id")
     serializer_class = shapes.WebhookSerializer
     filterset_class = shapes.WebhookFilters
-    filter_backends = [DeclaredFilters]
-    pagination_class = KeysetPagination
-    lookup_field = "id"
     listing = shapes.WEBHOOKS
-    permission_classes = [Scoped, MayManage]
-    scopes = {"read": "webhooks:read", "write": "webhooks:write"}
-    write_permission = "anomalies.change_webhookendpoint"
     nothing = "There is no such webhook endpoint."
     tells_secrets = True
-
-    def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
-        return self.shown(self.row(self.listing, id))
 
     @extend_schema(
         operation_id="webhooks_create",
@@ -80,7 +92,7 @@ class WebhookViewSet(StrictViewSet):
         responses=shapes.WebhookSerializer,
     )
     def partial_update(self, request: Request, id: UUID) -> Response:  # noqa: A002
-        endpoint, given = self._endpoint(id), _read(shapes.ChangedWebhookSerializer, request)
+        endpoint, given = self.stored(id), _read(shapes.ChangedWebhookSerializer, request)
         _or_refused(lambda: endpoints.change(endpoint, by=request.user, **given))
         return Response(self.row(self.listing, id))
 
@@ -93,7 +105,7 @@ class WebhookViewSet(StrictViewSet):
         responses={HTTPStatus.NO_CONTENT.value: None},
     )
     def destroy(self, request: Request, id: UUID) -> Response:  # noqa: A002
-        endpoints.remove(self._endpoint(id), by=request.user)
+        endpoints.remove(self.stored(id), by=request.user)
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @extend_schema(
@@ -106,7 +118,7 @@ class WebhookViewSet(StrictViewSet):
     )
     @action(detail=True, methods=["post"])
     def test(self, request: Request, id: UUID) -> Response:  # noqa: A002
-        answer = endpoints.test(self._endpoint(id), by=request.user)
+        answer = endpoints.test(self.stored(id), by=request.user)
         return Response({"taken": answer.is_taken, **answer.told(), "error": answer.error or None})
 
     @extend_schema(
@@ -119,7 +131,7 @@ class WebhookViewSet(StrictViewSet):
     )
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, id: UUID) -> Response:  # noqa: A002
-        return Response(self._with_secret(endpoints.rotate(self._endpoint(id), by=request.user)))
+        return Response(self._with_secret(endpoints.rotate(self.stored(id), by=request.user)))
 
     @extend_schema(
         operation_id="webhooks_replay",
@@ -130,15 +142,9 @@ class WebhookViewSet(StrictViewSet):
     )
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, id: UUID) -> Response:  # noqa: A002
-        endpoint, given = self._endpoint(id), _read(shapes.SinceSerializer, request)
+        endpoint, given = self.stored(id), _read(shapes.SinceSerializer, request)
         chosen = deliveries.failed_since(given.get("since"))
         return Response({"deliveries": deliveries.replay(endpoint, chosen, by=request.user)})
-
-    def _endpoint(self, pk: UUID) -> WebhookEndpoint:
-        found = WebhookEndpoint.objects.filter(pk=pk).first()
-        if found is None:
-            raise exceptions.NotFound(self.nothing)
-        return found
 
     def _with_secret(self, endpoint: WebhookEndpoint) -> dict[str, Any]:
         return {**self.row(self.listing, endpoint.pk), "secret": endpoint.secret}
@@ -148,23 +154,14 @@ class WebhookViewSet(StrictViewSet):
     list=extend_schema(operation_id="webhook_deliveries_list", summary="List deliveries", tags=TAGS),
     retrieve=extend_schema(operation_id="webhook_deliveries_retrieve", summary="Show a delivery", tags=TAGS),
 )
-class WebhookDeliveryViewSet(StrictViewSet):
+class WebhookDeliveryViewSet(Managed):
     """Events on their way to endpoints, kept for some days."""
 
-    queryset = WebhookDelivery.objects.order_by("-created_at", "id")
+    queryset = WebhookDelivery.objects.select_related("endpoint").order_by("-created_at", "id")
     serializer_class = shapes.WebhookDeliverySerializer
     filterset_class = shapes.WebhookDeliveryFilters
-    filter_backends = [DeclaredFilters]
-    pagination_class = KeysetPagination
-    lookup_field = "id"
     listing = shapes.DELIVERIES
-    permission_classes = [Scoped, MayManage]
-    scopes = {"read": "webhooks:read", "write": "webhooks:write"}
-    write_permission = "anomalies.change_webhookendpoint"
     nothing = "There is no such delivery."
-
-    def retrieve(self, _request: Request, id: UUID) -> Response:  # noqa: A002
-        return self.shown(self.row(self.listing, id))
 
     @extend_schema(
         operation_id="webhook_deliveries_replay",
@@ -176,10 +173,8 @@ class WebhookDeliveryViewSet(StrictViewSet):
     )
     @action(detail=True, methods=["post"], url_name="webhook-delivery-replay")
     def replay(self, request: Request, id: UUID) -> Response:  # noqa: A002
-        found = WebhookDelivery.objects.select_related("endpoint").filter(pk=id).first()
-        if found is None:
-            raise exceptions.NotFound(self.nothing)
-        return Response({"deliveries": deliveries.replay(found.endpoint, Q(pk=id), by=request.user)})
+        chosen = self.stored(id)
+        return Response({"deliveries": deliveries.replay(chosen.endpoint, Q(pk=id), by=request.user)})
 
 
 def _read(shape: type[StrictSerializer], request: Request) -> dict[str, Any]:
