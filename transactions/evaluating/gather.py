@@ -82,18 +82,19 @@ def period(first: date | None, last: date | None, delay_days: int | None) -> Per
     return Period(first or min(last, max(oldest, last - timedelta(days=DEFAULT_DAYS - 1))), last, delay_days)
 
 
-def gathered(asked: Period, labels: Labels, models: Sequence[Rival], progress: Progress) -> Gathered:
+def gathered(
+    asked: Period, labels: Labels, models: Sequence[Rival], stretches: merchants.Stretches, progress: Progress
+) -> Gathered:
     """Everything from `asked.since` to `asked.until`, users by the slice; of some users more, as `reaching` says."""
     users, further = norms.users(), reaching(asked, labels)
     parts: list[Gathered] = []
-    with merchants.stretches(users=len(users)) as stretches:
-        for start in range(0, len(users), USERS_AT_ONCE):
-            some = users[start : start + USERS_AT_ONCE]
-            since = [further.get(user, asked.since) for user in some]
-            past = history.of_users(some, since, until=asked.until)
-            rows = _compact(past, asked, labels, models, stretches)
-            parts.append(replace(rows, user=rows.user + start))
-            progress(min(start + USERS_AT_ONCE, len(users)), len(users))
+    for start in range(0, len(users), USERS_AT_ONCE):
+        some = users[start : start + USERS_AT_ONCE]
+        since = [further.get(user, asked.since) for user in some]
+        past = history.of_users(some, since, until=asked.until)
+        rows = _compact(past, asked, labels, models, stretches)
+        parts.append(replace(rows, user=rows.user + start))
+        progress(min(start + USERS_AT_ONCE, len(users)), len(users))
     return _joined(parts)
 
 

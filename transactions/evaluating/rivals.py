@@ -42,7 +42,9 @@ def chosen(names: Sequence[str]) -> list[ModelVersion]:
         raise usage(str(error)) from error
 
 
-def rivals(models: Sequence[ModelVersion], since: datetime, until: datetime) -> list[Rival]:
+def rivals(
+    models: Sequence[ModelVersion], since: datetime, until: datetime, stretches: merchants.Stretches
+) -> list[Rival]:
     """The models with what they need to score payments of [since, until).
 
     Their references end where the server's own do. What is not stored is built now, and not stored either.
@@ -58,9 +60,8 @@ def rivals(models: Sequence[ModelVersion], since: datetime, until: datetime) -> 
             if end not in known[model.pk]:
                 missing[end].append(model)
     if missing:
-        with merchants.stretches(users=0) as stretches:
-            for model, end, content in norms.fitted(missing, stretches):
-                known[model.pk][end] = Stored(uuid7(), end, content, model.pk)
+        for model, end, content in norms.fitted(missing, stretches):
+            known[model.pk][end] = Stored(uuid7(), end, content, model.pk)
     return [Rival(model, [known[model.pk][end] for end in ends if end in known[model.pk]]) for model in models]
 
 
