@@ -44,27 +44,33 @@ class StateField(OneOfField):
         return STATES[super().to_python(value)]
 
 
-class AnomalyFilters(FilterSet):  # type: ignore[misc]
+class OfUser(FilterSet):  # type: ignore[misc]
     user_id = StrictFilter(UUIDField, help_text="Rows of this user.")
+
+
+class OfPayments(OfUser):
+    """What every list of payments can be asked for."""
+
     from_date = StrictFilter(EarliestField, "txn_date", "gte", help_text="At or after this time or day (UTC).")
     to_date = StrictFilter(
         LatestField, "txn_date", "lte", help_text="At or before this time, or in or before this day (UTC)."
     )
-    min_score = StrictFilter(ScoreField, "score", "gte", help_text="With this score or more.")
-    level = StrictFilter(LevelField, "score", "range", help_text="Of exactly this level.")
     currency = StrictFilter(CurrencyField, help_text="ISO 4217 code.")
     merchant_id = StrictFilter(TextField, help_text="At this merchant.")
+
+
+class AnomalyFilters(OfPayments):
+    min_score = StrictFilter(ScoreField, "score", "gte", help_text="With this score or more.")
+    level = StrictFilter(LevelField, "score", "range", help_text="Of exactly this level.")
     case = StrictFilter(UUIDField, help_text="In this case.")
 
 
-class CaseFilters(FilterSet):  # type: ignore[misc]
+class CaseFilters(OfUser):
     state = StrictFilter(
         StateField, lookup_expr="in", initial="active", help_text="In this state; `active` means not closed."
     )
-    user_id = StrictFilter(UUIDField, help_text="Rows of this user.")
 
 
-class VerdictFilters(FilterSet):  # type: ignore[misc]
-    user_id = StrictFilter(UUIDField, help_text="Rows of this user.")
+class VerdictFilters(OfUser):
     transaction_id = StrictFilter(UUIDField, "transaction", help_text="On this transaction.")
     value = StrictFilter(OneOfField, options=VERDICTS, help_text="Of this kind.")
