@@ -6,31 +6,34 @@ from uuid import UUID
 
 from django.db import connection
 
-# Users and instants, as PostgreSQL reads them.
-Marks = list[tuple[str, str]]
+from anomalies.prepared import run
+
+# The text of two arrays, of users and of their instants, as PostgreSQL reads them.
+Marks = tuple[str, str]
+MARK = (
+    "INSERT INTO pending_scores (user_id, since)"
+    " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[])"
+    " ON CONFLICT (user_id) DO UPDATE SET since = excluded.since"
+    " WHERE excluded.since < pending_scores.since"
+)
 
 
 def mark(since: Mapping[UUID, datetime]) -> None:
     """Each user's rows from the given instant on wait. Inside the caller's transaction; one statement."""
-    put(marks({str(user): at for user, at in since.items()}))
+    put(marks({str(user): at.isoformat() for user, at in since.items()}))
 
 
-def marks(since: Mapping[str, datetime]) -> Marks:
+def marks(since: Mapping[str, str]) -> Marks:
+    """What `put` needs. As texts: of a list, psycopg asks each element how it is to be written."""
     # Every writer goes in the order of the ids: two loads that share users cannot wait for each other.
-    return sorted((user, at.isoformat()) for user, at in since.items())
+    users = sorted(since)
+    return f"{{{','.join(users)}}}", f"{{{','.join([since[user] for user in users])}}}"
 
 
 def put(marks: Marks) -> None:
-    """What `mark` does, when there is time to make the marks before."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO pending_scores (user_id, since)"
-            " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[])"
-            " ON CONFLICT (user_id) DO UPDATE SET since = excluded.since"
-            " WHERE excluded.since < pending_scores.since",
-            # As texts: of a list, psycopg asks each element how it is to be written.
-            ["{" + ",".join(column) + "}" for column in zip(*marks, strict=True)] or ["{}", "{}"],
-        )
+    """What `mark` does, for whoever has the time to make the marks before."""
+    # Planned once: Django's cursor would write a thousand ids into the statement, to be read and planned anew.
+    run(MARK, marks)
 
 
 def claim(limit: int) -> list[tuple[UUID, datetime]]:

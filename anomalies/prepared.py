@@ -22,3 +22,13 @@ def fetch(statement: str, values: Sequence[Any] | Mapping[str, Any], *, prepare:
         # As Django's own cursors do: tests count queries.
         connection.queries_log.append({"sql": statement, "time": "0"})
     return found
+
+
+def run(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> None:
+    """A statement that gives no rows and has one plan for all values. Raises Django's errors."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, values, prepare=True)
+    if connection.queries_logged:
+        connection.queries_log.append({"sql": statement, "time": "0"})

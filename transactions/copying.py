@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 import psycopg
 from django.db import DatabaseError, connection, transaction
 
 from anomalies import pending
-from transactions.lines import COLUMNS, Lines
+from transactions.lines import COLUMNS, Lines, Since
+from transactions.lines import marks as marks_of
 
 COPY = f"COPY transactions ({', '.join(COLUMNS)}) FROM STDIN"
 # What says of a row that it cannot be stored like this, or that another session stores it too.
@@ -39,11 +39,11 @@ def take_new(pieces: Iterable[Lines]) -> bool:
 
 
 def _taken(pieces: Iterator[Lines]) -> bool:
-    marks: pending.Marks = []
+    marks: list[pending.Marks] = []
     try:
         with transaction.atomic():
             _copy(_texts(pieces, marks))
-            pending.put(marks)
+            pending.put(*marks)
     except DatabaseError as error:
         if not isinstance(error.__cause__, REFUSALS):
             raise
@@ -59,10 +59,10 @@ def _copy(texts: Iterable[str]) -> None:
             copy.write(text)
 
 
-def _texts(pieces: Iterable[Lines], marks: pending.Marks) -> Iterator[str]:
-    """The pieces' texts. Afterwards `marks` are those of their users, made while PostgreSQL is still at work."""
-    since: dict[str, datetime] = {}
+def _texts(pieces: Iterable[Lines], marks: list[pending.Marks]) -> Iterator[str]:
+    """The pieces' texts. Afterwards `marks` has those of their users, made while PostgreSQL is still at work."""
+    since: Since = {}
     for lines in pieces:
         lines.tell(since)
         yield "".join(sorted(lines.texts))
-    marks += pending.marks(since)
+    marks.append(marks_of(since))

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from anomalies import pending
 from anomalies.guard import Guard, Unsure
 from transactions import live, store
-from transactions.lines import Lines
+from transactions.lines import Lines, Since, marks
 from transactions.rows import Row
 from transactions.store import Outcome, Written
 from transactions.taken import LATER, Taken
@@ -40,11 +40,11 @@ def take(rows: Sequence[Row], *, score: bool = True) -> list[Taken]:
 
 def take_lines(lines: Lines) -> list[Written]:
     """As `take` without scores. Raises RefusedByDatabase, and then nothing was done."""
-    since: dict[str, datetime] = {}
+    since: Since = {}
     with transaction.atomic():
         written = store.write_lines(lines)
         lines.tell(since, (place for place, one in enumerate(written) if one.outcome is Outcome.CREATED))
-        pending.put(pending.marks(since))
+        pending.put(marks(since))
     return written
 
 

@@ -48,7 +48,7 @@ def read(raws: Sequence[Any], now: datetime) -> Lines | None:
     if meta_data is None:
         return None
     lines = [f"{text}\t{meta}\n" for text, meta in zip(texts, meta_data, strict=True)]
-    return Lines([*ids], [*users], dates, lines)
+    return Lines([*ids], [*users], dates, [*written], lines)
 
 
 def _all_within(dates: list[datetime], now: datetime) -> bool:

@@ -108,14 +108,17 @@ class Batch:
         return {str(status): found[status] for status in STATUSES}
 
     def results(self) -> Fragment:
-        told = zip(self.ids, self.statuses, strict=True)
-        return Fragment(f"[{','.join([self._result(place, *one) for place, one in enumerate(told)])}]")
+        told = enumerate(zip(self.ids, self.statuses, strict=True))
+        # The id of a row without errors is a UUID, and needs no escapes.
+        parts = [
+            self._faulty(place) if place in self.errors else f'{{"index":{place},"id":"{its}","status":"{status}"}}'
+            for place, (its, status) in told
+        ]
+        return Fragment(f"[{','.join(parts)}]")
 
-    def _result(self, place: int, its: str | None, status: str) -> str:
-        if place not in self.errors:
-            return f'{{"index":{place},"id":"{its}","status":"{status}"}}'  # of a stored row, whose id is a UUID
+    def _faulty(self, place: int) -> str:
         errors = [error._asdict() for error in self.errors[place]]
-        return dumps({"index": place, "id": its, "status": status, "errors": errors}).decode()
+        return dumps({"index": place, "id": self.ids[place], "status": self.statuses[place], "errors": errors}).decode()
 
     def _checked(self, request: Request, *, atomic: bool) -> Iterator[Lines]:
         now = timezone.now()
