@@ -217,6 +217,7 @@ MIDDLEWARE = [
     "anomaly_server.health.Health",
     "anomaly_server.request_log.RequestLog",
     "anomaly_server.audit_log.Origin",
+    "anomaly_server.pages.Shortcut",
     "django.middleware.security.SecurityMiddleware",
     "anomaly_server.pages.Statics",
     "anomaly_server.pages.Sessions",
@@ -228,6 +229,7 @@ MIDDLEWARE = [
     "anomaly_server.pages.ContentPolicy",
     "anomaly_server.security.AdminPolicy",
     "axes.middleware.AxesMiddleware",
+    "anomaly_server.pages.Landing",
 ]
 
 ROOT_URLCONF = "anomaly_server.urls"
