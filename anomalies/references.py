@@ -96,6 +96,13 @@ def of_model(model_version_id: UUID, ends: Collection[datetime]) -> dict[datetim
     return {until: _read(until, id, model_version_id) for id, until in kept.values_list("id", "until")}  # noqa: A001
 
 
+def by_end(*, since: datetime) -> dict[datetime, scoring.Reference]:
+    """One reference for each end from `since` on, of whichever model: they have the same norms. Queries as above."""
+    kept = Reference.objects.filter(version=VERSION, until__gte=since).order_by("-id")
+    rows = kept.values_list("until", "id", "model_version_id")
+    return {until: _read(until, stored, model).content for until, stored, model in rows}
+
+
 def save(content: scoring.Reference, *, model: ModelVersion, since: datetime, until: datetime) -> None:
     """Keep a model's reference of [since, until). One that ends at the same instant stays: two runs may meet here."""
     made = Reference(

@@ -80,13 +80,17 @@ def without(columns: scoring.Columns, rows: Bools) -> scoring.Columns:
 
 
 def scores_by_week(columns: scoring.Columns) -> Iterator[Floats]:
-    """The scores of each whole week after the first reference."""
+    """The scores of each whole week after the first reference. A reference rests on those of the weeks before, too."""
     features = scoring.build(columns, visits=visits.within(columns))
     day: Ints = columns.at_us // DAY_US
+    judges: dict[int, scoring.Reference] = {}
     for start in range(int(day.min()) + REFERENCE_DAYS, int(day.max()) + 2 - WEEK_DAYS, WEEK_DAYS):
         past = (day >= start - REFERENCE_DAYS) & (day < start)
         week = (day >= start) & (day < start + WEEK_DAYS)
-        yield scoring.score(features.take(week), scoring.Reference.fit(features.take(past))).score
+        judged = [((day[past] >= first) & (day[past] < first + WEEK_DAYS), one) for first, one in judges.items()]
+        judges[start] = scoring.Reference.fit(features.take(past), earlier=judged)
+        yield scoring.score(features.take(week), judges[start]).score
+        judges.pop(start - REFERENCE_DAYS, None)
 
 
 def shares(weeks: list[Floats]) -> list[Share]:

@@ -4,14 +4,14 @@ Of bounded size, whatever the number of rows. Fitting returns a new reference; s
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from scoring import amounts, hours, joint, merchant, novelty, population, repeat, silence, spell, tails, velocity
-from scoring.columns import Floats
+from scoring.columns import Bools, Floats
 from scoring.features import Features
 from scoring.joint import Histogram
 from scoring.tails import Tail
@@ -173,8 +173,15 @@ class Reference:
     weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
 
     @classmethod
-    def fit(cls, features: Features, weights: Mapping[str, float] = WEIGHTS) -> "Reference":
-        """A reference of n rows; a group that `weights` lacks counts 1. Raises TooFewRows below MINIMUM_ROWS."""
+    def fit(
+        cls, features: Features, weights: Mapping[str, float] = WEIGHTS, *, earlier: Sequence["Judged"] = ()
+    ) -> "Reference":
+        """A reference of n rows; a group that `weights` lacks counts 1. Raises TooFewRows below MINIMUM_ROWS.
+
+        earlier: which of the rows, (n,), each earlier reference judged, one that ended before them. How rare raw is
+        follows from what it said of them: what is strange to norms that have not learned from it, as what comes will
+        be to this one's. Source: Dawid 1984 (a forecast is calibrated by what came after it).
+        """
         if len(features) < MINIMUM_ROWS:
             raise TooFewRows(f"{len(features)} rows are too few to show what is normal: at least {MINIMUM_ROWS}")
         norms = Norms.fit(features)
@@ -184,6 +191,8 @@ class Reference:
         groups = {group: tail for group, tail in fitted.items() if tail is not None}
         weights = {**WEIGHTS, **weights}
         raw = contributions(means, groups, weights).sum(axis=1)
+        for rows, one in earlier:
+            raw[rows] = contributions(one.norms.group_means(features.take(rows)), one.groups, weights).sum(axis=1)
         return cls(norms, groups, tail_of_raw(raw, sum(weights[group] for group in groups)), len(features), weights)
 
     def contributions(self, features: Features) -> Floats:
@@ -220,6 +229,10 @@ class Reference:
             return cls(norms_from(parsed), groups, raw, parsed["rows"], weights)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadReference("not a reference") from error
+
+
+# Which rows, and the reference that judged them.
+Judged = tuple[Bools, Reference]
 
 
 def contributions(means: Floats, groups: Mapping[str, Tail], weights: Mapping[str, float]) -> Floats:

@@ -1,9 +1,10 @@
 """Building the references that are due: what was normal, as of the end of a trailing window.
 
-A row is only ever judged by a reference that ended before it. So a backfill of months gets a reference for
-each part of them, and one more becomes due as time goes on. They lie close together at first, because a new
-server has only days to learn from: the next is due when a quarter of the known span has passed, but at least
-a day and at most a week.
+A row is only ever judged by a reference that ended before it. How rare a raw score is, a reference takes from what
+the ones before it said of the rows of its window, not from the rows that it has learned from itself. So a backfill
+of months gets a reference for each part of them, and one more becomes due as time goes on. They lie close together
+at first, because a new server has only days to learn from: the next is due when a quarter of the known span has
+passed, but at least a day and at most a week.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -44,6 +46,9 @@ BUILDING = 7_366_101
 
 USERS = (Path(__file__).parent / "sql" / "users.sql").read_text()
 
+
+# Instants and features of rows.
+Sampled = tuple[NDArray[np.int64], scoring.Features]
 
 # Which models a reference that ends at an instant is built for.
 Asked = Mapping[datetime, Sequence[ModelVersion]]
@@ -119,10 +124,15 @@ def _build(asked: Asked, stretches: merchants.Stretches) -> int:
 def fitted(asked: Asked, stretches: merchants.Stretches) -> Iterator[Built]:
     """References with enough rows, all from one pass over a sample of the users, or a few where ends are many."""
     ends = sorted(asked)
+    earlier = references.by_end(since=min(ends) - WINDOW - LONGEST_STEP)
     share = _share(ends)
     rows_a_day = share * estimated_rows(_within(min(ends) - WINDOW, max(ends))) / max((max(ends) - min(ends)).days, 1)
     for group in _groups(ends, days=SAMPLE_ROWS / max(rows_a_day, 1)):
-        yield from _fitted_group(group, asked, share, stretches)
+        for built in _fitted_group(group, asked, earlier, share, stretches):
+            earlier[built.until] = built.content
+            yield built
+            for end in [end for end in earlier if end < built.until - WINDOW - LONGEST_STEP]:
+                del earlier[end]
 
 
 def _share(ends: Sequence[datetime]) -> float:
@@ -145,22 +155,36 @@ def _within(since: datetime, until: datetime) -> QuerySet[Transaction]:
 
 
 def _fitted_group(
-    ends: Sequence[datetime], asked: Asked, share: float, stretches: merchants.Stretches
+    ends: Sequence[datetime],
+    asked: Asked,
+    earlier: Mapping[datetime, scoring.Reference],
+    share: float,
+    stretches: merchants.Stretches,
 ) -> Iterator[Built]:
+    """earlier: by their ends, those that there are already; the caller adds each one built."""
     sample = list(_sampled(min(ends) - WINDOW, max(ends), share, stretches))
-    for end in ends:
+    for end in ends if sample else ():
         low, high = microseconds(end - WINDOW), microseconds(end)
-        parts = [features.take((at_us >= low) & (at_us < high)) for at_us, features in sample]
-        if sum(len(part) for part in parts) < scoring.MINIMUM_ROWS:
+        inside = [(at_us >= low) & (at_us < high) for at_us, _ in sample]
+        at_us = np.concatenate([at_us[rows] for rows, (at_us, _) in zip(inside, sample, strict=True)])
+        if len(at_us) < scoring.MINIMUM_ROWS:
             continue
-        features = scoring.join(parts)
+        features = scoring.join([features.take(rows) for rows, (_, features) in zip(inside, sample, strict=True)])
+        turns = _turns(sorted(earlier), end)
+        judged = [((at_us >= since) & (at_us < until), earlier[by]) for by, (since, until) in turns]
         for model in asked[end]:
-            yield Built(model, end, scoring.Reference.fit(features, model.weights))
+            yield Built(model, end, scoring.Reference.fit(features, model.weights, earlier=judged))
 
 
-def _sampled(
-    since: datetime, until: datetime, share: float, stretches: merchants.Stretches
-) -> Iterator[tuple[NDArray[np.int64], scoring.Features]]:
+def _turns(ends: Sequence[datetime], until: datetime) -> Iterator[tuple[datetime, tuple[int, int]]]:
+    """The earlier ends, and from and to which microsecond of the window up to `until` the reference of each judged."""
+    before = [end for end in ends if end < until]
+    for end, following in pairwise([*before, until]):
+        if following > until - WINDOW:
+            yield end, (microseconds(max(end, until - WINDOW)), microseconds(following))
+
+
+def _sampled(since: datetime, until: datetime, share: float, stretches: merchants.Stretches) -> Iterator[Sampled]:
     """Instants and features of the rows in [since, until) of a fixed share of the users, in pieces."""
     for piece in pieces.pieces([(user, since) for user in _share_of_users(share)], until=until):
         past = history.of_users(piece.users, piece.since, until=piece.until)

@@ -19,16 +19,16 @@ DAY = timedelta(days=1)
 
 
 def test_generated_payments_give_as_many_cases_as_asked_for(tmp_path: Path) -> None:
-    """Of new populations, of which the first threshold rests on the first three weeks.
+    """Of new populations, of which the first threshold rests on the first three weeks, cases open for a day or a week.
 
-    Cases that are open for a day, one and two of them a day: in each population; for a week: in all together, because
-    then one case more or less a fortnight is much of what is judged.
+    One case a day for four weeks is too little to judge a single one by: of six it was 0.9 to 1.4. Of fewer people, two
+    cases a day would be one in a hundred payments, all that there are above the floor.
     """
     found = [replays_of(seed, tmp_path) for seed in (1, 2, 3)]
-    for population in found:
-        assert all(alert_budget.LEAST <= one.mean <= alert_budget.MOST for one in population[:2])
+    for one in (one for population in found for one in population if one.cases_a_day == 2):
+        assert alert_budget.LEAST <= one.mean <= alert_budget.MOST
     for of_one_kind in zip(*found, strict=True):
-        assert 0.8 <= statistics.mean(one.mean for one in of_one_kind) <= 1.2
+        assert alert_budget.LEAST <= statistics.mean(one.mean for one in of_one_kind) <= alert_budget.MOST
     assert not AlertBudget.objects.exists()
     assert not Case.objects.exists()
 
@@ -37,7 +37,7 @@ def replays_of(seed: int, folder: Path) -> list[alert_budget.Replayed]:
     """Cases closed after a day and a week, for four weeks of a population of which nothing is left afterwards."""
     with transaction.atomic():
         call_command(
-            "load_data", "--demo", "--users=250", "--days=52", f"--seed={seed}", "--end=2026-03-02",
+            "load_data", "--demo", "--users=400", "--days=52", f"--seed={seed}", "--end=2026-03-02",
             f"--labels={folder / 'labels.csv'}", stdout=StringIO(), stderr=StringIO(),
         )  # fmt: skip
         first, days = alert_budget.span()

@@ -133,3 +133,20 @@ def test_a_small_population_is_not_continued_from_where_no_row_has_a_reason() ->
     raw = np.concatenate((np.zeros(540), np.linspace(0.0, 0.5, 60)))
     assert tail_of_raw(raw, together=8.0).surprise(np.array([3.0]))[0] < 2.0
     assert tail_of_raw(raw, together=0.0).surprise(np.array([3.0]))[0] == 8.0
+
+
+def test_rarity_is_that_among_rows_which_the_norms_had_not_learned_from() -> None:
+    """Everybody begins to pay four times as much. Norms of before are surprised, norms that learned from it are not."""
+    before, after = build(population()), build(scaled(population(seed=1), 4.0))
+    old = Reference.fit(before)
+    learned, judged = Reference.fit(after), Reference.fit(after, earlier=[(np.ones(len(after), np.bool_), old)])
+    surprised = score(after, old).raw
+    assert (surprised > learned.raw.value(2.0)).mean() > 0.03
+    assert (surprised > judged.raw.value(2.0)).mean() == pytest.approx(0.01, abs=0.002)
+    np.testing.assert_array_equal(score(after, learned).raw, score(after, judged).raw)
+
+
+def test_rows_that_nobody_judged_count_as_the_reference_itself_judges_them() -> None:
+    rows = build(population())
+    some, itself = np.arange(len(rows)) % 2 == 0, Reference.fit(rows)
+    assert Reference.fit(rows, earlier=[(some, itself)]).to_bytes() == itself.to_bytes()

@@ -9,11 +9,12 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from anomalies import references
+from anomalies import model_versions, references
 from anomalies.models import Reference
 from scoring.reference import VERSION
 from tests.transactions import traffic
-from transactions import intake, norms, pieces, tasks
+from transactions import intake, merchants, norms, pieces, tasks
+from transactions.scorer import microseconds
 
 FIRST = datetime(2025, 3, 1, 15, 30, tzinfo=UTC)
 MIDNIGHT = datetime(2025, 3, 1, tzinfo=UTC)
@@ -35,6 +36,37 @@ def test_no_reference_is_due_on_the_first_day() -> None:
 def test_more_data_keeps_the_references_that_there_are() -> None:
     sooner = norms.ladder(FIRST, FIRST + timedelta(days=30))
     assert norms.ladder(FIRST, FIRST + timedelta(days=90))[: len(sooner)] == sooner
+
+
+def test_each_day_of_a_window_is_judged_by_the_reference_in_force_then() -> None:
+    ends = norms.ladder(FIRST, FIRST + timedelta(days=60))
+    midnights = [microseconds(MIDNIGHT + timedelta(days=day)) for day in range(61)]
+
+    def turns(day: int) -> list[tuple[int, int, int]]:
+        """On which day each of them ended, and from and to which day it judged."""
+        found = norms._turns(ends, MIDNIGHT + timedelta(days=day))
+        return [((by - MIDNIGHT).days, midnights.index(since), midnights.index(until)) for by, (since, until) in found]
+
+    assert turns(5) == [(1, 1, 2), (2, 2, 3), (3, 3, 4), (4, 4, 5)]
+    assert turns(47) == [(18, 19, 22), (22, 22, 27), (27, 27, 33), (33, 33, 40), (40, 40, 47)]
+    assert list(norms._turns([], FIRST)) == []
+
+
+@pytest.mark.django_db
+def test_a_reference_takes_rarity_from_what_the_stored_ones_before_it_said() -> None:
+    intake.take(traffic.rows(3000), score=False)
+    norms.build_due()
+    newest = Reference.objects.order_by("-until")[0]
+    whole = bytes(newest.payload)
+    newest.delete()
+    norms.build_due()
+    assert bytes(Reference.objects.order_by("-until")[0].payload) == whole
+    Reference.objects.all().delete()
+    model = model_versions.in_turn()[0]
+    with merchants.stretches(users=0) as stretches:
+        (alone,) = norms.fitted({newest.until: [model]}, stretches)
+    assert alone.content.raw.as_json() != json.loads(whole)["raw"]
+    assert {**json.loads(alone.content.to_bytes()), "raw": 0} == {**json.loads(whole), "raw": 0}
 
 
 @pytest.mark.django_db
