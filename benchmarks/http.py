@@ -6,7 +6,8 @@ Makes a database of its own on the configured server, fills it, and drops it at 
 processes and is asked over 8 connections that stay open: for pages of 100 rows of random users in a date and an
 amount range, and to store payments. Ours has a key with a limit, strict filters and cursors; the rivals have none of
 them. Beside requests a second it tells the processor time of one request in the server's processes, which other work
-on the machine blurs less, and that of PostgreSQL for it. `make bench` installs the rivals.
+on the machine blurs less, that of PostgreSQL for it, and that of the client, which shares the processors. `make bench`
+installs the rivals.
 """
 
 import argparse
@@ -82,9 +83,16 @@ KINDS = {
 
 
 class Turn(NamedTuple):
+    """Requests a second, and whose processor time one of them took."""
+
     per_second: float
     server_ms: float
     database_ms: float
+    client_ms: float
+
+    @property
+    def together_ms(self) -> float:
+        return self.server_ms + self.database_ms + self.client_ms
 
 
 def user(number: int) -> str:
@@ -118,6 +126,11 @@ def payment(randomness: random.Random, users: int) -> tuple[str, str, bytes]:
     return "POST", "", json.dumps(body).encode()
 
 
+COMPARED: dict[str, Callable[[Turn, Turn], float]] = {
+    "requests a second": lambda ours, other: ours.per_second / other.per_second,
+    "processor time of the server": lambda ours, other: other.server_ms / ours.server_ms,
+    "processor time together": lambda ours, other: other.together_ms / ours.together_ms,
+}
 MAKERS: dict[str, Callable[[random.Random, int], tuple[str, str, bytes]]] = {"listing": page, "create": payment}
 
 
@@ -206,7 +219,7 @@ def turn(main: psutil.Process, port: int, work: list[bytes]) -> Turn:
     answers = len(told["latencies"])
     after = processor_seconds(processes), processor_seconds(databases)
     server_ms, database_ms = (1000 * (end - start) / answers for start, end in zip(before, after, strict=True))
-    return Turn(answers / told["seconds"], server_ms, database_ms)
+    return Turn(answers / told["seconds"], server_ms, database_ms, 1000 * told["processor_s"] / answers)
 
 
 def pgbench(script: Path, count: int, users: int) -> float:
@@ -247,7 +260,7 @@ def measure(kinds: Mapping[str, tuple[str, ...]], *, count: int, turns: int, use
                 found[kind][name].append(turn(*at[name], work))
             if "listing" in kinds:
                 per_second = pgbench(Path(folder) / "primary.sql", count, users)
-                found["listing"].setdefault("pgbench", []).append(Turn(per_second, 0.0, 0.0))
+                found["listing"].setdefault("pgbench", []).append(Turn(per_second, 0.0, 0.0, 0.0))
     return {kind: {name: _median(seen[1:]) for name, seen in names.items()} for kind, names in found.items()}
 
 
@@ -258,13 +271,22 @@ def _median(turns: list[Turn]) -> Turn:
 def show(found: Mapping[str, Mapping[str, Turn]]) -> None:
     for kind, names in found.items():
         bare = names[BARE]
-        print(f"{kind:16} {'req/s':>7} {'x bare':>7}   {'server ms':>9} {'bare / it':>9}   {'database ms':>11}")
+        print(
+            f"{kind:16} {'req/s':>7} {'x bare':>7}   {'server ms':>9} {'bare / it':>9}   {'database ms':>11} "
+            f"{'client ms':>9}   {'together':>8} {'bare / it':>9}"
+        )
         for name, it in names.items():
-            cost = f"{it.server_ms:9.2f} {bare.server_ms / it.server_ms:9.2f}" if it.server_ms else " " * 19
-            print(
-                f"  {name:14} {it.per_second:7,.0f} {it.per_second / bare.per_second:7.2f}   {cost}   "
-                f"{it.database_ms:11.2f}"
-            )
+            line = f"  {name:14} {it.per_second:7,.0f} {it.per_second / bare.per_second:7.2f}"
+            if it.together_ms:
+                line += (
+                    f"   {it.server_ms:9.2f} {bare.server_ms / it.server_ms:9.2f}   {it.database_ms:11.2f} "
+                    f"{it.client_ms:9.2f}   {it.together_ms:8.2f} {bare.together_ms / it.together_ms:9.2f}"
+                )
+            print(line)
+        ours, others = names["ours"], [name for name in names if RIVALS.get(name, RIVALS["ours"]).command != OURS]
+        for title, how_many in COMPARED.items():
+            told = ", ".join(f"{how_many(ours, names[name]):.2f} x {name}" for name in others)
+            print(f"  ours by {title}: {told}")
 
 
 def main() -> None:
