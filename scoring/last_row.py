@@ -8,62 +8,25 @@ how often a user turns to a new merchant, is asked of the group itself.
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import gammainc
 
 from scoring import amounts, hours, joint, merchant, novelty, repeat, silence, spell, velocity
 from scoring.columns import KEY_BITS, KEYS, Bools, Columns, Ints
+from scoring.last_past import Past, Rows, past_of
 from scoring.visits import STEPS, Visits, steps_of
 from scoring.windows import (
     DAY_US,
-    EMPTY,
     HISTORY_ROWS,
     HOUR_US,
     NOVELTY_ROWS,
-    PAST_ROWS,
     PROFILE_ROWS,
-    Block,
-    middle,
 )
 
 NAN = math.nan
 # The bits by which keys are told apart.
 KEY_MASK = np.int64((1 << KEY_BITS) - 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """A user's rows, the last of which is asked about; `here` is its index."""
-
-    columns: Columns
-
-    @cached_property
-    def here(self) -> int:
-        return len(self.columns) - 1
-
-    @cached_property
-    def at_us(self) -> list[int]:
-        times: list[int] = self.columns.at_us.tolist()
-        return times
-
-    @cached_property
-    def block(self) -> Block:
-        """The same for the groups' own functions."""
-        wanted = np.zeros(len(self.columns), np.bool_)
-        wanted[-1] = True
-        return Block(self.columns, wanted)
-
-    def last(self, rows: int) -> int:
-        """As Line.last."""
-        return max(self.here - rows, 0)
-
-    def since(self, window_us: int, rows: int = PROFILE_ROWS) -> int:
-        """As Line.since: a silence that its clock cuts short is longer than every window."""
-        return max(bisect_left(self.at_us, self.at_us[-1] - window_us), self.last(rows))
 
 
 def values(columns: Columns, visits: Visits | None) -> list[float]:
@@ -84,79 +47,6 @@ def values(columns: Columns, visits: Visits | None) -> list[float]:
         *of_joint(rows),
         *([NAN] * len(merchant.EVIDENCE + merchant.FACTS) if visits is None else of_merchant(visits, at_us, minor)),
     ]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Past:
-    """The user's rows in the currency, from the first one of the profile on; the last is asked about.
-
-    at_us, doubled, winsorised, median, large (k,) as in amounts.Past and spell; deviation and count of the last row;
-    week and spell say where the last 7 and 14 days begin.
-    """
-
-    at_us: list[int]
-    doubled: Ints
-    winsorised: Ints
-    median: Ints
-    large: Ints
-    deviation: int
-    count: int
-    week: int
-    spell: int
-
-    @property
-    def payments(self) -> int:
-        return len(self.at_us) - 1
-
-    @property
-    def span_us(self) -> int:
-        return self.at_us[-1] - self.at_us[0]
-
-
-def past_of(rows: Rows) -> Past:
-    """As amounts.past_of and spell.large_excess, for the rows that the last one looks at."""
-    columns = rows.columns
-    own = np.flatnonzero(columns.currency == columns.currency[-1])
-    minor, at_us = columns.minor[own], columns.at_us[own].tolist()
-    furthest = int(own.searchsorted(rows.here - PROFILE_ROWS))
-    first, spell_since, week = (
-        max(bisect_left(at_us, at_us[-1] - window), furthest)
-        for window in (amounts.PROFILE_US, spell.SPELL_US, spell.WEEK_US)
-    )
-    index = np.arange(first, len(own))
-    oldest = np.maximum(own.searchsorted(own[first:] - PAST_ROWS), index - amounts.LAST_PAYMENTS)
-    count = index - oldest
-    median = medians(minor, first, count)
-    doubled = 2 * minor[first:]
-    limit = amounts.WINSORISED_MEDIANS * median
-    return Past(
-        at_us[first:],
-        doubled,
-        np.where(count < amounts.MINIMUM_TO_WINSORISE, doubled, np.minimum(doubled, limit)),
-        median,
-        np.where(count < amounts.MINIMUM_PAST, 0, np.maximum(doubled - limit, 0)),
-        deviation(minor[int(oldest[-1]) : -1], int(median[-1])),
-        int(count[-1]),
-        week - first,
-        spell_since - first,
-    )
-
-
-def medians(minor: Ints, first: int, count: Ints) -> Ints:
-    """Twice the medians of windows.medians, of the rows from `first` on."""
-    size = amounts.LAST_PAYMENTS
-    padded = np.concatenate((np.full(size, EMPTY), minor))
-    window = sliding_window_view(padded, size)[first:-1]
-    if count[0] < size or count.min() < size:
-        window = np.where(np.arange(size) >= size - count[:, None], window, EMPTY)
-    return middle(window, count)
-
-
-def deviation(window: Ints, median: int) -> int:
-    """Four times the median absolute deviation; 0 of nothing."""
-    distances = sorted(abs(2 * amount - median) for amount in window.tolist())
-    count = len(distances)
-    return distances[(count - 1) // 2] + distances[count // 2] if count else 0
 
 
 def of_amounts(past: Past) -> list[float]:
@@ -286,8 +176,18 @@ def newness(rows: Rows, kind: str) -> tuple[float, float]:
         return NAN, float(payments)
     if is_like_last(key).any():
         return 0.0, float(payments)
+    if rows.here <= NOVELTY_ROWS:
+        return since_the_first(key[:-1], always_known=kind not in KEYS), float(payments)
     rarely, _ = novelty.novelty(rows.block, getattr(rows.columns, kind), kind not in KEYS)
     return float(rarely[-1]), float(payments)
+
+
+def since_the_first(key: Ints, *, always_known: bool) -> float:
+    """What a new key is worth after these, of which there are MINIMUM_PAST and which are all that the user has."""
+    keys = (key & KEY_MASK).tolist()
+    known = keys if always_known else [one for one, whole in zip(keys, key.tolist(), strict=True) if whole]
+    new = len(set(known)) - len(set(known[: amounts.MINIMUM_PAST]))
+    return -float(np.log10((new + 1) / (len(known) - amounts.MINIMUM_PAST + 2)))
 
 
 def is_like_last(key: Ints) -> Bools:

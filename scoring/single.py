@@ -2,12 +2,16 @@
 
 A call of NumPy takes a microsecond and more, however little it computes, and the score of one row would make some
 hundred and fifty of them. So this repeats, for one row and in plain floats, what `reference` computes for many, with
-the same operations in the same order. Evidence that is no feature of its own is asked of `reference`.
+the same operations in the same order.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from scoring import hours, joint, merchant
+from scoring.columns import Floats
 from scoring.features import PLACE, Features
 from scoring.reference import (
     ALTERNATIVES,
@@ -23,15 +27,47 @@ from scoring.tails import LARGEST_SURPRISE
 
 Surprises = Mapping[str, float]
 
+# Evidence that is a feature itself.
+OWN = tuple(name for group in GROUPS for name in EVIDENCE[group] if name in PLACE)
+(HOUR_UNUSUAL,) = hours.EVIDENCE
+HOUR, WEIGHT, PAYMENTS = (PLACE[name] for name in hours.FACTS)
+AMOUNT, AMOUNT_BIN, CATEGORY = (PLACE[name] for name in ("amount", "amount_bin", "category"))
+DEVIATIONS, SPREAD = PLACE["merchant_deviations"], PLACE["merchant_spread"]
+
 
 def surprises(features: Features, norms: Norms) -> Surprises:
     """The surprise of every piece of evidence of the only row of `features`, by its name; NaN where it is unknown."""
     row = features.values[0].tolist()
-    return {
-        name: of_feature(name, row[PLACE[name]], norms) if name in PLACE else float(norms.surprise(features, name)[0])
-        for group in GROUPS
-        for name in EVIDENCE[group]
-    }
+    currency = int(features.currency[0])
+    found = {name: of_feature(name, row[PLACE[name]], norms) for name in OWN}
+    # In a currency that is not known all of these are unknown.
+    amounts = norms.amounts.get(currency)
+    found["amount_in_population"] = math.nan if amounts is None else amounts.surprise_of(row[AMOUNT])
+    found[HOUR_UNUSUAL] = of_feature(HOUR_UNUSUAL, hour_unusual(row, norms.hours), norms)
+    for name, key, histograms in (
+        (joint.AT_HOUR, HOUR, norms.at_hour),
+        (joint.IN_CATEGORY, CATEGORY, norms.in_category),
+    ):
+        cell = in_cell(histograms.get(currency), row[AMOUNT_BIN], row[key])
+        found[name] = of_feature(name, cell, norms)
+    tells = row[SPREAD] <= merchant.MOST_SPREAD * norms.spreads.get(currency, math.nan)
+    found[merchant.AT_MERCHANT] = of_feature(merchant.AT_MERCHANT, row[DEVIATIONS] if tells else math.nan, norms)
+    return found
+
+
+def hour_unusual(row: Sequence[float], population: Floats) -> float:
+    """As hours.unusual."""
+    prior = float(population[int(row[HOUR])])
+    share = (row[WEIGHT] + hours.POPULATION_WEIGHT * prior) / (row[PAYMENTS] + hours.POPULATION_WEIGHT)
+    return -float(np.log10(share))
+
+
+def in_cell(histogram: joint.Histogram | None, amount: float, key: float) -> float:
+    """As joint.value."""
+    if histogram is None or key != key:
+        return math.nan
+    place = min(int(histogram.keys.searchsorted(key)), len(histogram.keys) - 1)
+    return float(histogram.unusual[int(amount), place]) if histogram.keys[place] == key else math.nan
 
 
 def of_feature(name: str, value: float, norms: Norms) -> float:
