@@ -1,23 +1,67 @@
 """A reason as one sentence with its numbers, in the reader's language. The only place for such sentences."""
 
 import math
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from django.utils import translation
 from django.utils.formats import get_format, number_format
-from django.utils.translation import get_language, ngettext
-from django.utils.translation import gettext as _
 
 Numbers = Mapping[str, float]
 HOURS_IN_A_DAY = 24
 
 
+class _Reader(threading.local):
+    """Who is being told something: to ask Django for his language takes longer than to write a number."""
+
+    language: str | None = None
+
+
+_reader = _Reader()
+
+
 def sentence(reason: Mapping[str, Any], currency: str) -> str:
     """What a reason of `scoring.reasons` says about a transaction in `currency`; its code where it is not known."""
-    write = SENTENCES.get(reason["code"])
-    return reason["code"] if write is None else write(reason["values"], currency)
+    return sentences([reason], currency)[0]
+
+
+def sentences(reasons: Sequence[Mapping[str, Any]], currency: str) -> list[str]:
+    """The sentence of each reason."""
+    _reader.language = translation.get_language()
+    try:
+        return [_written(reason, currency) for reason in reasons]
+    finally:
+        _reader.language = None
+
+
+def _written(reason: Mapping[str, Any], currency: str) -> str:
+    code: str = reason["code"]
+    write = SENTENCES.get(code)
+    return code if write is None else write(reason["values"], currency)
+
+
+def _(message: str) -> str:
+    return _translated(_reader.language, message) if _reader.language else translation.gettext(message)
+
+
+def ngettext(singular: str, plural: str, number: int) -> str:
+    if not _reader.language:
+        return translation.ngettext(singular, plural, number)
+    return _translated_number(_reader.language, singular, plural, number)
+
+
+@lru_cache(maxsize=1024)
+def _translated(_language: str, message: str) -> str:
+    """Into the language, which is the reader's now. From a catalogue it takes as long as the rest of a sentence."""
+    return translation.gettext(message)
+
+
+@lru_cache(maxsize=4096)
+def _translated_number(_language: str, singular: str, plural: str, number: int) -> str:
+    return translation.ngettext(singular, plural, number)
 
 
 def money(amount: float, currency: str) -> str:
@@ -26,23 +70,25 @@ def money(amount: float, currency: str) -> str:
 
 def plain(value: float, digits: int = 1) -> str:
     """The number with so many decimals, grouped as the reader's language does."""
-    signs = separators(get_language())
+    signs = separators(_reader.language or translation.get_language())
     if signs is None:
         # Rounded here: number_format cuts digits off.
         return number_format(Decimal(f"{value:.{digits}f}"), decimal_pos=digits, force_grouping=True)
     # z: what rounds to 0 has no sign.
-    return f"{value:z,.{digits}f}".translate(signs)
+    text = f"{value:z,.{digits}f}"
+    return text.translate(signs) if signs else text
 
 
 @lru_cache
 def separators(language: str | None) -> dict[int, str] | None:
-    """What Python's comma and point are in the language; None where digits are not grouped by three.
+    """What Python's comma and point are in the language, where others; None where digits are not grouped by three.
 
     An answer has some twenty numbers, and number_format takes ten times as long for one.
     """
     if get_format("NUMBER_GROUPING", language) != 3:
         return None
-    return {ord(","): get_format("THOUSAND_SEPARATOR", language), ord("."): get_format("DECIMAL_SEPARATOR", language)}
+    signs = {",": get_format("THOUSAND_SEPARATOR", language), ".": get_format("DECIMAL_SEPARATOR", language)}
+    return {ord(ours): theirs for ours, theirs in signs.items() if ours != theirs}
 
 
 def count(value: float) -> str:

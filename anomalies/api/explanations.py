@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anomalies.findings import Scored, Unscored
-from anomalies.sentences import sentence
+from anomalies.sentences import sentences
 
 
 def told(reasons: Sequence[Mapping[str, Any]], currency: str) -> list[dict[str, Any]]:
     """The reasons, each with its sentence."""
-    return [{**reason, "sentence": sentence(reason, currency)} for reason in reasons]
+    texts = sentences(reasons, currency)
+    return [{**reason, "sentence": text} for reason, text in zip(reasons, texts, strict=True)]
 
 
 def explained(scored: Scored | Unscored, currency: str) -> dict[str, Any]:
