@@ -21,7 +21,7 @@ from tests.transactions.bulks import (
     sent,
     statuses,
 )
-from transactions import copying
+from transactions import copying, strict_json
 from transactions.api import bulk_body
 from transactions.models import Transaction
 
@@ -39,16 +39,46 @@ def lucky(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copying._Luck, "pauses", 0)
 
 
-@pytest.mark.parametrize("block", [1, 7, 1 << 16])
+@pytest.mark.parametrize("block", [1, 7, 600, 1 << 16])
 def test_rows_are_the_same_wherever_the_body_is_cut(
     client: Client, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
     monkeypatch.setattr(bulk_body, "BLOCK", block)
-    rows = [row(amount=12), row(amount=1.5), row(meta_data={"ä": '😀 ] , [ \\" '}), {}, row(status="é")]
+    rows = [row(amount=12), row(amount=1.5), row(meta_data={"ä": '😀 ] , [ \\" }, {'}), {}, row(status="é")]
     for kind, written in WRITTEN.items():
         named = [{**one, **({"id": str(uuid4())} if one else {})} for one in rows]
         text = written(named).replace("\\u00e4", "ä")
         assert statuses(send(client, text, kind).json()) == ["created"] * 3 + ["rejected"] * 2
+
+
+@pytest.mark.parametrize("block", [1, 90, 700, 3000, 1 << 16])
+@pytest.mark.parametrize("space", ["", " ", "\n  "])
+def test_an_array_is_read_in_pieces_as_it_would_be_whole(
+    monkeypatch: pytest.MonkeyPatch, block: int, space: str
+) -> None:
+    inner = [{"a": [{"b": 1}, {"c": "}, {"}]}, {"d": "]"}, [{"e": 1}, {"f": 2}], 5, 1.5, "}, {", None, {}]
+    values = [{"n": n, "inner": inner[n % len(inner)]} if n % 5 else inner[n % len(inner)] for n in range(60)]
+    text = json.dumps(values, separators=(f"{space},{space}", ":")).encode()
+    monkeypatch.setattr(bulk_body, "BLOCK", block)
+    pieces = list(bulk_body.READERS[JSON](text[at : at + block] for at in range(0, len(text), block)))
+    found = [value for piece in pieces for value in piece]
+    assert found == strict_json.loads(text)
+    assert all(pieces)
+
+
+def test_objects_are_read_a_block_at_a_time() -> None:
+    text = json.dumps([row() for _ in range(1000)]).encode()
+    blocks = [text[at : at + bulk_body.BLOCK] for at in range(0, len(text), bulk_body.BLOCK)]
+    pieces = [len(piece) for piece in bulk_body.READERS[JSON](iter(blocks))]
+    assert sum(pieces) == 1000
+    assert len(pieces) <= len(blocks) + 1
+
+
+def test_a_block_with_a_fault_is_read_row_by_row(client: Client) -> None:
+    rows = [json.dumps(row()) for _ in range(20)]
+    rows[7] = rows[7].replace('"amount"', '"amount": 1, "amount"')
+    found = statuses(send(client, f"[{','.join(rows)}]").json())
+    assert found == ["created"] * 7 + ["rejected"] + ["created"] * 12
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ class _Array:
         """All objects that are whole, but for the last. None where one of them has a fault: each is read alone then."""
         if not self.is_fresh:
             return []
-        if not self.is_whole and len(self.text) < BLOCK // 2:
+        if not self.is_whole and len(self.text) - self.at < BLOCK // 2:
             self._more()
         self.is_fresh = False
         end = max((between.start() for between in _BETWEEN(self.text, self.at)), default=0)
@@ -223,8 +223,7 @@ class _Array:
             raise self._refused("byte_order_mark", "A byte-order mark stands before a row")
         while True:
             raw, end = self._try()
-            # A number goes on in the next block, if it does: the sign after it must be there.
-            if end is not None and (end < len(self.text) or self.is_whole):
+            if end is not None and (self.is_whole or self._is_over(end)):
                 self.at = end
                 return raw
             if self.is_whole or len(self.text) - self.at > LONGEST_ROW:
@@ -234,6 +233,10 @@ class _Array:
                 longest = "" if self.is_whole else f", or a row is longer than {LONGEST_ROW >> 10} KiB"
                 raise self._refused(code, detail + longest)
             self._more()
+
+    def _is_over(self, end: int) -> bool:
+        """Whether the element surely ends there: a number goes on in the next block, if it does."""
+        return end < len(self.text) and (self.text[end] not in ".eE" or end + 2 < len(self.text))
 
     def _try(self) -> tuple[Any, int | None]:
         """The element that begins here and its end; without an end where it has none yet."""
