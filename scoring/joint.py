@@ -97,6 +97,11 @@ class Histogram:
         prior = PRIOR_PAYMENTS * np.outer(amounts, keys)
         return np.asarray(-np.log10((smooth + prior) / (smooth.sum() + PRIOR_PAYMENTS)))
 
+    @cached_property
+    def seen(self) -> float:
+        """How many payments there are in all cells."""
+        return float(self.counts.sum())
+
     def value(self, amount: Floats, key: Floats) -> Floats:
         """(n,) -log10 of the share of payments in each row's cell; NaN where the key is unknown."""
         place = np.searchsorted(self.keys, key).clip(max=len(self.keys) - 1)

@@ -90,7 +90,7 @@ def over_mean(row: Row, _norms: Norms, _currency: int) -> Detail:
 def in_population(row: Row, norms: Norms, currency: int) -> Detail:
     tail = norms.amounts[currency]
     usual = tail.value(POPULATION_SURPRISE)
-    one_in = 10 ** float(tail.surprise(np.array([row["amount"]]))[0])
+    one_in = 10 ** tail.surprise_of(row["amount"])
     values = {"amount": row["amount"], "usual": usual, "percent": 100 * (1 - 10**-POPULATION_SURPRISE)}
     return row["amount"], usual, values | {"one_in": one_in, "ratio": row["amount"] / usual if usual else 0.0}
 
@@ -153,8 +153,8 @@ def long_silence(row: Row, _norms: Norms, _currency: int) -> Detail:
 
 
 def unusual_hour(row: Row, norms: Norms, _currency: int) -> Detail:
-    hour, near, payments = (np.array([row[name]]) for name in hours.FACTS)
-    share = float(hours.share(hour, near, payments, norms.hours)[0])
+    hour, near, payments = (row[name] for name in hours.FACTS)
+    share = single.hour_share(hour, near, payments, norms.hours)
     usual = 1 / hours.HOURS
     values = {"hour": row["hour"], "near": row["hour_weight"], "payments": row["hour_payments"]}
     return share, usual, values | {"share": share}
@@ -165,9 +165,9 @@ def joint(name: str, key: str) -> Callable[[Row, Norms, int], Detail]:
 
     def details(row: Row, norms: Norms, currency: int) -> Detail:
         known = norms.at_hour if key == "hour" else norms.in_category
-        cell = known[currency].value(np.array([row["amount_bin"]]), np.array([row[key]]))[0]
-        share, usual = 10 ** -float(cell), 10 ** -norms.evidence[name].value(EVERY_SECOND)
-        seen = float(known[currency].counts.sum())
+        cell = single.in_cell(known[currency], row["amount_bin"], row[key])
+        share, usual = 10**-cell, 10 ** -norms.evidence[name].value(EVERY_SECOND)
+        seen = known[currency].seen
         values = {"amount": row["amount"], "one_in": 1 / share, "usual": 1 / usual, "seen": seen}
         return share, usual, values | ({"hour": row["hour"]} if key == "hour" else {})
 

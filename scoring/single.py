@@ -57,9 +57,13 @@ def surprises(features: Features, norms: Norms) -> Surprises:
 
 def hour_unusual(row: Sequence[float], population: Floats) -> float:
     """As hours.unusual."""
-    prior = float(population[int(row[HOUR])])
-    share = (row[WEIGHT] + hours.POPULATION_WEIGHT * prior) / (row[PAYMENTS] + hours.POPULATION_WEIGHT)
-    return -float(np.log10(share))
+    return -float(np.log10(hour_share(row[HOUR], row[WEIGHT], row[PAYMENTS], population)))
+
+
+def hour_share(hour: float, weight: float, payments: float, population: Floats) -> float:
+    """As hours.share."""
+    prior = float(population[int(hour)])
+    return (weight + hours.POPULATION_WEIGHT * prior) / (payments + hours.POPULATION_WEIGHT)
 
 
 def in_cell(histogram: joint.Histogram | None, amount: float, key: float) -> float:
