@@ -1,6 +1,7 @@
 """The protocol of the detection benchmark, on rows made by hand."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,17 @@ def test_files_are_read_in_the_order_of_users_and_time(tmp_path: Path) -> None:
     assert np.diff(data.columns.user).tolist().count(0) == 1
     assert data.columns.merchant.tolist() == [1, 1, 1]
     assert not data.columns.category.any()
+    assert data.hidden is not None
+    assert np.flatnonzero(data.hidden).tolist() == [at_fraud]
+
+
+def test_the_ceiling_knows_the_frauds_that_are_not_hidden() -> None:
+    known = labelled((1, 0, True), (2, 0, True), (3, 0, False), (4, 0, False))
+    rows = np.array([True, True, False, True])
+    assert detection.ceiling(known, rows) == {}
+    hidden = replace(known, hidden=np.array([False, True, False, False]))
+    (ranking,) = detection.ceiling(hidden, rows).values()
+    assert ranking.tolist() == [1, 0, 0]
 
 
 def test_without_data_the_benchmark_says_so(
