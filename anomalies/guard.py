@@ -16,5 +16,7 @@ class Guard:
     condition: str
     values: tuple[str, ...]
     renew: Callable[[], tuple[Any, Any]]
+    # The permission of the key's owner that the condition asks for as well.
+    covers: str | None = None
     # A statement has done its work under the condition.
     is_met: bool = False

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from anomalies import audit
 from anomalies.prepared import fetch
+from transactions import rights
 from transactions.models import ApiKey
 from transactions.scopes import ALL, READ
 
@@ -38,15 +39,16 @@ FIND = " ".join(
         "AND (expiry_date IS NULL OR expiry_date > statement_timestamp())",
     )
 )
-# True while both rows are what they were and the key's time has not come. Asked together with a page.
+# True while both rows are what they were and the key's time has not come; `{}` is what the owner must be besides.
 UNCHANGED = " ".join(
     (
         f"(SELECT {VERSION}",
         "FROM api_keys JOIN auth_user ON auth_user.id = owner_id",
-        "WHERE prefix = %s AND NOT revoked AND is_active",
+        "WHERE prefix = %s AND NOT revoked AND is_active {}",
         "AND (expiry_date IS NULL OR expiry_date > statement_timestamp())) = %s",
     )
 )
+UNCHANGED_ALONE, UNCHANGED_AND_MAY = UNCHANGED.format(""), UNCHANGED.format(f"AND {rights.MAY}")
 # As `rest_framework_api_key` makes them: a prefix to find the key by, and 190 bits of secret.
 SHAPE = re.compile(r"([A-Za-z0-9]{8})\.[A-Za-z0-9]{32}", re.ASCII)
 
@@ -118,6 +120,8 @@ def find(text: str) -> ApiKey:
     key = _key(found)
     if not _is_secret_of(text, key):
         raise NotValid
+    # Whatever was granted is asked for again by the statement that counts on it.
+    key.granted = _seen[match[1]].granted if match[1] in _seen else set()
     if len(_seen) >= MOST_SEEN:
         _seen.clear()
     _seen[match[1]] = key
@@ -127,13 +131,19 @@ def find(text: str) -> ApiKey:
 def seen(text: str) -> ApiKey | None:
     """The key with this text as it was when it was last found here, if that was within the last minute's use.
 
-    No query: whoever takes it must ask the database whether it is still good, by UNCHANGED
-    with its prefix and version.
+    No query: whoever takes it must ask the database whether it is still good, by what `unchanged` gives.
     """
     found = _seen.get(text[:8])
     if found is None or not _is_secret_of(text, found):
         return None
     return None if _is_use_due(found) else _copy(found)
+
+
+def unchanged(key: ApiKey, permission: str | None) -> tuple[str, tuple[str, ...]]:
+    """The condition, and its values, that key and owner are what they were, and that he has the permission, if any."""
+    if permission is None or key.owner.is_superuser:
+        return UNCHANGED_ALONE, (key.prefix, key.version)
+    return UNCHANGED_AND_MAY, (key.prefix, *rights.parts(permission), key.version)
 
 
 def _key(found: tuple[Any, ...]) -> ApiKey:

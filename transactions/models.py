@@ -13,6 +13,8 @@ from django.db.models.lookups import Exact
 from rest_framework_api_key.models import AbstractAPIKey
 from uuid_utils.compat import uuid7
 
+from transactions import rights
+
 EARLIEST = "1970-01-01T00:00:00+00:00"
 
 
@@ -123,11 +125,24 @@ class ApiKey(AbstractAPIKey):
     # Of the key's row and its owner's, as `keys` found them; and what its request has still to ask, if anything.
     version = ""
     guard: Any = None
+    # What its owner was once seen to have; counts only where the request's guard asks for it again.
+    granted: set[str]
 
     class Meta(AbstractAPIKey.Meta):
         db_table = "api_keys"
         verbose_name = "API key"
         verbose_name_plural = "API keys"
+
+    def may(self, permission: str) -> bool:
+        """Whether its owner, who is active, has the permission. At most one query."""
+        if self.owner.is_superuser:
+            return True
+        if self.guard is not None and self.guard.covers == permission and permission in self.granted:
+            return True
+        if not rights.has(self.owner_id, permission):
+            return False
+        self.granted.add(permission)
+        return True
 
 
 class ApiKeyMinute(models.Model):

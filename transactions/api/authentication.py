@@ -3,6 +3,7 @@
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from structlog.contextvars import bind_contextvars
 
@@ -21,7 +22,7 @@ class KeyAuthentication(BaseAuthentication):
         if scheme.lower() != SCHEME.lower():
             return None
         text = text.strip()
-        key = _guarded(text) if getattr(request.parser_context["view"], "takes_guard", False) else None
+        key = _guarded(text, request) if getattr(request.parser_context["view"], "takes_guard", False) else None
         if key is None:
             key = _found(text)
         bind_contextvars(key=key.prefix)
@@ -40,11 +41,12 @@ def _found(text: str) -> ApiKey:
     return key
 
 
-def _guarded(text: str) -> ApiKey | None:
+def _guarded(text: str, request: Request) -> ApiKey | None:
     """The key as it was seen last, to be checked with what is asked."""
     key = keys.seen(text)
     if key is not None:
-        key.guard = Guard(keys.UNCHANGED, (key.prefix, key.version), lambda: _renewed(text))
+        needed = None if request.method in SAFE_METHODS else request.parser_context["view"].write_permission
+        key.guard = Guard(*keys.unchanged(key, needed), lambda: _renewed(text), covers=needed)
     return key
 
 
