@@ -86,3 +86,5 @@ def pre_fork(_server: Any, _worker: Any) -> None:
         connection.close_pool()  # type: ignore[attr-defined]
     # What was imported stays: no collection of garbage needs to look at it, or copies its memory by looking.
     gc.freeze()
+    # A request makes some thousand objects, and hardly any of them needs the collector to go.
+    gc.set_threshold(10_000, 20, 20)
