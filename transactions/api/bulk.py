@@ -76,7 +76,7 @@ class BulkCreate(StrictViewSet):
         counts = batch.counts()
         for status, count in counts.items():
             counting.count(status, count)
-        return Response({**counts, "results": batch.results()})
+        return Response({**counts, "results": Fragment(batch.results)})
 
 
 class Batch:
@@ -89,6 +89,8 @@ class Batch:
         # The rows that obey the law, and where each of them stands in the request.
         self.lines = Lines()
         self.places: list[int] = []
+        # As JSON.
+        self.results = ""
 
     def take(self, request: Request, *, atomic: bool) -> None:
         """Store what can be stored. Raises AllOrNone or Conflict if `atomic` and a row cannot be; nothing is, then."""
@@ -102,19 +104,20 @@ class Batch:
             if atomic:
                 self._check_all_good()
                 self._check_no_conflict()
+        self.results = self._results()
 
     def counts(self) -> dict[str, int]:
         found = Counter(self.statuses)
         return {str(status): found[status] for status in STATUSES}
 
-    def results(self) -> Fragment:
+    def _results(self) -> str:
         told = enumerate(zip(self.ids, self.statuses, strict=True))
         # The id of a row without errors is a UUID, and needs no escapes.
         parts = [
             self._faulty(place) if place in self.errors else f'{{"index":{place},"id":"{its}","status":"{status}"}}'
             for place, (its, status) in told
         ]
-        return Fragment(f"[{','.join(parts)}]")
+        return f"[{','.join(parts)}]"
 
     def _faulty(self, place: int) -> str:
         errors = [error._asdict() for error in self.errors[place]]
@@ -132,6 +135,8 @@ class Batch:
             yield lines
         if atomic:
             self._check_all_good()
+        # PostgreSQL is still at work, and most often takes all.
+        self.results = self._results()
 
     def _checked_singly(self, raws: Sequence[Any], now: datetime) -> Lines:
         lines = Lines()
