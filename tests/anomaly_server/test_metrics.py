@@ -113,7 +113,7 @@ def test_it_tells_who_waits_and_how_old_the_reference_is() -> None:
 
 
 def endpoint(**more: Any) -> WebhookEndpoint:
-    return WebhookEndpoint.objects.create(url="https://a.example/", kinds=["case.opened"], secret="s", **more)
+    return WebhookEndpoint.objects.create(url="https://a.example/", kinds=["case.opened"], sealed_secret="s", **more)
 
 
 def delivery(endpoint: WebhookEndpoint, *, hours: int, state: str = "waiting") -> None:
