@@ -14,12 +14,12 @@ import json
 import random
 import re
 import selectors
+import socket
 import sys
 import time
 from collections import deque
 
-from benchmarks.http_client import Connection, prepared
-
+LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 SCORE = re.compile(rb'"score":([0-9.]+|null)')
 # The same instants in every run and for every server.
 SEED = 1
@@ -36,10 +36,43 @@ def instants(count: int, rate: float) -> list[float]:
     return found
 
 
+class Connection:
+    """One connection, and the answer that it is waiting for."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.answer = b""
+        self.sent = 0.0
+
+    def send(self, request: bytes) -> None:
+        self.answer, self.sent = b"", time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> bool:
+        """Read on; true when the answer is whole."""
+        part = self.socket.recv(1 << 18)
+        if not part:
+            raise SystemExit(f"The server closed the connection: {self.answer[:300]!r}")
+        self.answer += part
+        head, end, body = self.answer.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if end and length is None:
+            raise SystemExit("An answer without its length cannot be followed.")
+        return length is not None and bool(end) and len(body) >= int(length[1])
+
+
+def prepared() -> list[bytes]:
+    read, found = sys.stdin.buffer, []
+    while length := read.readline():
+        found.append(read.read(int(length)))
+    return found
+
+
 def score(connection: Connection) -> float | None:
     """Of a transaction that was stored; None where it has none yet."""
     told = SCORE.search(connection.answer)
-    if connection.status() != "201" or told is None:
+    if connection.answer[9:12] != b"201" or told is None:
         raise SystemExit(connection.answer.decode())
     return None if told[1] == b"null" else float(told[1])
 

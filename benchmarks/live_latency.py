@@ -102,9 +102,8 @@ def sent(port: int, requests: list[bytes], rate: float) -> dict[str, Any]:
     connections = OPEN_CONNECTIONS if rate else CONNECTIONS
     command = [sys.executable, "-m", "benchmarks.arrivals", str(port), str(connections), str(rate)]
     written = b"".join(b"%d\n%s" % (len(one), one) for one in requests)
-    answers: dict[str, list[float]] = json.loads(
-        subprocess.run(command, input=written, check=True, capture_output=True).stdout
-    )
+    client = subprocess.run(command, input=written, check=True, stdout=subprocess.PIPE)
+    answers: dict[str, Any] = json.loads(client.stdout)
     return answers
 
 
