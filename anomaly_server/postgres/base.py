@@ -38,6 +38,14 @@ class Reconnecting:
         self.close_if_health_check_failed()
         super().ensure_connection()  # type: ignore[misc]
 
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Asked when a request ends. Leaves a connection that the next one looks at again before its first query."""
+        # Django's asks the connection, and would wait for a new one where the server has ended.
+        if self.connection is not None and is_gone(self.connection):
+            self.close()
+        super().close_if_unusable_or_obsolete()  # type: ignore[misc]
+        self.health_check_done = False
+
     def close_if_health_check_failed(self) -> None:
         """Django has this asked before the first query of a request that finds a connection."""
         if self.connection is None or self.health_check_done:

@@ -19,8 +19,7 @@ def thread() -> Iterator[Any]:
 
 
 def backend(thread: Any) -> int:
-    """Which process of PostgreSQL answers a request of this thread."""
-    thread.close_if_unusable_or_obsolete()
+    """Which process of PostgreSQL answers a request of this thread. Django looks after it when the request ends."""
     with thread.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         pid: int = cursor.fetchone()[0]
