@@ -12,6 +12,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from tests.api import BASE, faults, problem, reader, results
 from tests.factories import START, USER, TransactionFactory
+from transactions.api.listings import TRANSACTIONS
 from transactions.api.serializers import TransactionSerializer
 from transactions.models import Transaction
 
@@ -182,3 +183,10 @@ def test_a_detail_costs_two_queries(client: Client, django_assert_num_queries: D
 @pytest.mark.parametrize("path", [f"transactions/{UUID(int=7)}/", f"transactions/{UUID(int=7)}/explanation/"])
 def test_what_is_not_there_is_a_404(client: Client, path: str) -> None:
     assert problem(client.get(BASE + path), 404)["detail"] == "There is no such transaction."
+
+
+def test_each_value_of_a_transaction_is_shown_under_its_own_name() -> None:
+    named = {name: f'"{name}"' if name == "meta_data" else name for name in TRANSACTIONS.columns}
+    (shown,) = TRANSACTIONS.presented([tuple(named.values())])
+    assert orjson.loads(orjson.dumps(shown)) == {name: name for name in TRANSACTIONS.columns}
+    assert tuple(shown) == TRANSACTIONS.columns

@@ -1,12 +1,13 @@
 """What the lists of transactions and users show."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import connection
+from orjson import Fragment
 
 from anomalies.api.listing import Column, Listing, Ordering, Position, Row
 from anomalies.api.parameters import instant
@@ -17,13 +18,29 @@ USERS_BEFORE = USERS_SQL.format(beyond="<", direction="DESC")
 BEFORE_ALL = UUID(int=0)
 
 
-def transaction(row: dict[str, Any]) -> dict[str, Any]:
-    """A transaction's columns as the API shows them; meta_data goes through digit for digit."""
-    row["meta_data"] = orjson.Fragment(row["meta_data"])
-    return row
+@dataclass(frozen=True, kw_only=True)
+class TransactionListing(Listing):
+    """Transactions, whose meta_data goes through digit for digit."""
+
+    def presented(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        # Written out, name by name: to pair names and values row by row takes a tenth of a page's time longer.
+        return [
+            {
+                "id": id_,
+                "user_id": user_id,
+                "amount": amount,
+                "currency": currency,
+                "txn_date": txn_date,
+                "status": status,
+                "meta_data": Fragment(meta_data),
+                "merchant_id": merchant_id,
+                "received_at": received_at,
+            }
+            for id_, user_id, amount, currency, txn_date, status, meta_data, merchant_id, received_at in rows
+        ]
 
 
-TRANSACTIONS = Listing(
+TRANSACTIONS = TransactionListing(
     table="transactions",
     columns=(
         "id",
@@ -39,7 +56,6 @@ TRANSACTIONS = Listing(
     # A text from the start: a Decimal for each row takes longer than the rest of its JSON.
     expressions={"amount": "amount::text", "meta_data": "meta_data::text"},
     orderings={"newest": Ordering((Column("txn_date", instant, descending=True), Column("id", UUID)))},
-    present=transaction,
 )
 
 
