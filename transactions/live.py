@@ -70,8 +70,12 @@ def _known(row: Row) -> Taken:
         return Taken(row, written.outcome, written.fields, None)
     if written.outcome is Outcome.CREATED:  # The one that was there has just gone.
         pending.mark({row.user_id: row.txn_date})
-    scored = _scored(row, lambda: scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id), begun=False)
-    return Taken(row, written.outcome, written.fields, scored)
+    return Taken(row, written.outcome, written.fields, _scored(row, lambda: _score_of_known(row), begun=False))
+
+
+def _score_of_known(row: Row) -> Scored | Unscored:
+    with counting.SCORING.time():
+        return scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
 
 
 def _score_of_new(row: Row, past: PGresult, asked: dict[str, Any], began: float) -> Scored | Unscored:

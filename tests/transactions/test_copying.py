@@ -1,22 +1,19 @@
 """Rows that are stored while they are checked: all of them, or none and somebody looks again."""
 
 import json
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from anomalies.models import PendingScore
 from tests.api import BASE, writer
 from tests.factories import RowFactory
-from tests.transactions.test_store import look_late_for_deadlocks, waits_for_another
+from tests.transactions.test_store import ended_in_a_deadlock
 from transactions import copying, lines, store
 from transactions.models import Transaction
 from transactions.rows import Row
@@ -111,21 +108,10 @@ def test_a_bulk_with_one_bad_row_and_one_known_is_answered_row_by_row(client: Cl
 
 @pytest.mark.django_db(transaction=True)
 def test_who_is_ended_in_a_deadlock_says_that_nothing_was_stored() -> None:
-    first, second = sorted(RowFactory.build_batch(2), key=lambda row: row.user_id)
-    found: list[bool] = []
+    def copy_both(first: Row, second: Row) -> bool:
+        with transaction.atomic():
+            return copying.take_new(pieces([first], [second]))
 
-    def copy_both() -> None:
-        with closing(connection), transaction.atomic():
-            found.append(copying.take_new(pieces([first], [second])))
-
-    other = threading.Thread(target=copy_both, daemon=True)
-    with transaction.atomic():
-        look_late_for_deadlocks()
-        store.write([second])
-        other.start()
-        while other.is_alive() and not waits_for_another():
-            time.sleep(0.01)
-        store.write([first])
-    other.join(timeout=30)
-    assert found == [False]
-    assert Transaction.objects.count() == 2
+    taken, rows = ended_in_a_deadlock(copy_both)
+    assert not taken
+    assert Transaction.objects.filter(pk__in=[row.id for row in rows]).count() == 2

@@ -1,15 +1,17 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import TypeVar
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +23,7 @@ from transactions.models import Transaction
 from transactions.rows import Row, check
 from transactions.store import Outcome, RefusedByDatabase, Written, write
 
+T = TypeVar("T")
 CREATED, DUPLICATE = Written(Outcome.CREATED), Written(Outcome.DUPLICATE)
 OTHER_USER = UUID("0190a1b2-0000-7000-8000-000000000002")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -292,30 +295,36 @@ def waits_for_another() -> bool:
     return bool(waiting)
 
 
-def look_late_for_deadlocks() -> None:
-    """Whoever looks first is ended: not our session then, for the rest of its transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL deadlock_timeout = '20s'")
+def ended_in_a_deadlock(run: Callable[[Row, Row], T]) -> tuple[T, list[Row]]:
+    """What `run` says that writes two rows in a session of its own, and is ended in a deadlock with ours; the rows.
+
+    The database ends whoever looks for deadlocks first: on a busy machine that may be us, and all begins anew.
+    """
+
+    def apart(rows: list[Row]) -> T:
+        with closing(connection):
+            return run(*rows)
+
+    for _ in range(5):
+        rows = sorted(RowFactory.build_batch(2), key=lambda row: row.user_id)
+        with ThreadPoolExecutor(1) as pool, suppress(OperationalError):
+            with transaction.atomic():
+                # In the opposite order. The other session waits first, and looks a second later.
+                write(rows[1:])
+                other = pool.submit(apart, rows)
+                while not other.done() and not waits_for_another():
+                    time.sleep(0.01)
+                write(rows[:1])
+            return other.result(timeout=60), rows
+    raise AssertionError("It was always our session that was ended.")
 
 
 def test_a_write_that_the_database_ends_in_a_deadlock_is_tried_again(committed: None) -> None:
-    first, second = RowFactory.build_batch(2)
-    results: list[Written] = []
+    def write_both(first: Row, second: Row) -> list[Written]:
+        with transaction.atomic():
+            return write([first, second])
 
-    def write_both() -> None:
-        with closing(connection), transaction.atomic():
-            results.extend(write([first, second]))
-
-    other = threading.Thread(target=write_both)
-    with transaction.atomic():
-        look_late_for_deadlocks()
-        # In the opposite order: the other session is the one that is ended.
-        write([second])
-        other.start()
-        while other.is_alive() and not waits_for_another():
-            time.sleep(0.01)
-        write([first])
-    other.join(timeout=60)
+    results, _ = ended_in_a_deadlock(write_both)
     assert results == [DUPLICATE, DUPLICATE]
 
 
