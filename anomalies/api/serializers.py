@@ -5,6 +5,7 @@ and the rule for what is sent in.
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -166,6 +167,16 @@ class TextField(serializers.CharField):
         return text
 
 
+class PrintableField(TextField):
+    """A text for lists and logs, in which nothing hides."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not text.isprintable():
+            raise serializers.ValidationError("This has characters that cannot be printed.", code="not_printable")
+        return text
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that it does not know; DRF would ignore them."""
 
@@ -183,5 +194,10 @@ class NewVerdictSerializer(StrictSerializer):
     transaction_id = serializers.UUIDField()
     value = serializers.ChoiceField(Verdict.Value.choices)
     note = TextField(required=False, allow_blank=True, max_length=NOTE_CHARACTERS)
-    source = TextField(required=False, max_length=SOURCE_CHARACTERS)  # type: ignore[assignment]
+    source = PrintableField(required=False, max_length=SOURCE_CHARACTERS)  # type: ignore[assignment]
     known_at = InstantField(required=False)
+
+    def validate_known_at(self, known_at: datetime) -> datetime:
+        if known_at > timezone.now():
+            raise serializers.ValidationError("This is in the future.", code="in_the_future")
+        return known_at

@@ -281,7 +281,9 @@ def test_verdicts_are_listed_latest_first(client: Client) -> None:
         ({"source": "s" * 33}, [("/source", "max_length")]),
         ({"known_at": "2024-06-01T12:00:00"}, [("/known_at", "not_a_time")]),
         ({"known_at": 5}, [("/known_at", "not_a_time")]),
-        ({"known_at": "2999-06-01T12:00:00Z"}, []),
+        ({"known_at": "2999-06-01T12:00:00Z"}, [("/known_at", "in_the_future")]),
+        ({"source": "a\x8eb"}, [("/source", "not_printable")]),
+        ({"source": "a\u202eb"}, [("/source", "not_printable")]),
         ({"verdict": "fraud", "a/b": 1}, [("/a~1b", "unknown_field"), ("/verdict", "unknown_field")]),
     ],
 )

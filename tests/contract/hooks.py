@@ -19,6 +19,8 @@ BEYOND_A_SCHEMA = {
     ("/currency", "not_a_currency"),  # ISO 4217 has fewer codes than there are three letters
     ("/transaction_id", "not_found"),
     ("/txn_date", "in_the_future"),
+    ("/known_at", "in_the_future"),
+    ("/source", "not_printable"),
     ("/txn_date", "before_1970"),
     ("/url", "invalid"),  # whole, public, without a name and password in it
 }
