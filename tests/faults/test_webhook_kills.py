@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from anomalies import outbox
@@ -41,7 +42,7 @@ def forks(tmp_path: Path, transactional_db: None) -> Iterator[Forks]:
     """Starts workers on the tests' own database."""
     database = url(**login_of(connection.get_connection_params()))
     allowed = {"WEBHOOK_ALLOW_PRIVATE": "true", "WEBHOOK_ALLOW_HTTP": "true", "WEBHOOK_TIMEOUT_S": TIMEOUT_S}
-    with closing(Forks(tmp_path, DATABASE_URL=database, **allowed)) as forks:
+    with closing(Forks(tmp_path, DATABASE_URL=database, SECRET_KEY=settings.SECRET_KEY, **allowed)) as forks:
         yield forks
 
 
