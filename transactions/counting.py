@@ -10,7 +10,7 @@ RECEIVED = Counter("transactions_received", "Transactions that were received and
 OUTCOMES = Counter("transactions_outcomes", "What became of them.", ["outcome"])
 SCORING = Histogram(
     "scoring_duration_seconds",
-    "How long a transaction was scored before it was answered.",
+    "From storing a transaction, its wait for others of its user included, to its score, before it was answered.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 NAMES = {"created": "accepted", "duplicate": "duplicate", "conflict": "conflict", "rejected": "rejected"}
