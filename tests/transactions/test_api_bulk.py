@@ -1,22 +1,25 @@
 """POST transactions/bulk/: every row judged as everywhere, answered in its place, or all of them together."""
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
 
 from anomalies.models import Anomaly, PendingScore
 from tests.api import faults, post, problem, reader, writer
+from tests.conftest import login_of
 from tests.transactions import traffic
 from tests.transactions.bad_rows import CASES, CSV_CASES
 from tests.transactions.bulks import CSV, JSON, NDJSON, WRITTEN, cells_as_csv, row, send, sent, statuses
 from tests.transactions.row_cases import Case, Problems
-from transactions import backlog, copying, intake
+from transactions import backlog, copying, intake, plain
 from transactions.api import bulk_body
 from transactions.models import Transaction
 
@@ -235,3 +238,21 @@ def test_bulks_in_opposite_order_and_single_rows_of_their_users_lose_nothing(cli
         found = [status for one in work for status in one.result()]
     assert set(found) <= {"created", "duplicate"}
     assert found.count("created") == Transaction.objects.count() == 120 + 16
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_meanwhile_is_a_503_and_stores_nothing(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(client, [row()])
+    read = plain.read
+
+    def away(raws: Sequence[Any], now: datetime) -> Any:
+        backend = connection.connection.info.backend_pid
+        with psycopg.connect(**login_of(connection.get_connection_params())) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+        return read(raws, now)
+
+    monkeypatch.setattr(plain, "read", away)
+    problem(send(client, json.dumps([row(), row()])), 503)
+    assert Transaction.objects.count() == 1
