@@ -40,11 +40,13 @@ def scratch_schema(name: str) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}; SET search_path = {name}, public")
         cursor.execute("SET random_page_cost = 1.1")
-        try:
-            with connection.schema_editor() as editor:
-                editor.create_model(Transaction)
-            yield
-        finally:
+    try:
+        with connection.schema_editor() as editor:
+            editor.create_model(Transaction)
+        yield
+    finally:
+        # Another cursor: the connection may have been lost and made again meanwhile.
+        with connection.cursor() as cursor:
             cursor.execute(f"RESET search_path; RESET random_page_cost; DROP SCHEMA {name} CASCADE")
 
 

@@ -13,10 +13,11 @@ MILLION = "a_million"
 
 @pytest.fixture(scope="session")
 def _a_million_stored(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    with django_db_blocker.unblock(), scratch_schema(MILLION), connection.cursor() as cursor:
+    with django_db_blocker.unblock(), scratch_schema(MILLION):
         fill(1_000_000)
         # The other tests see the usual, empty table.
-        cursor.execute("RESET search_path; RESET random_page_cost")
+        with connection.cursor() as cursor:
+            cursor.execute("RESET search_path; RESET random_page_cost")
         yield
 
 
