@@ -15,18 +15,18 @@ from tests.anomaly_server.programs import ROOT
 WITHOUT_VENV = """#!/bin/sh
 # As on a bare Debian: ensurepip is in a package of its own.
 case "$*" in *ensurepip*) echo "ModuleNotFoundError: No module named 'ensurepip'" >&2; exit 1;; esac
-exec {python} "$@"
+exec "{python}" "$@"
 """
 TOO_OLD = "#!/bin/sh\nexit 1\n"
 # Makes a .venv in no time, with what stands beside it as `python`.
 QUICK = """#!/bin/sh
 case "$*" in "-m venv .venv") mkdir -p .venv/bin && rm -f .venv/bin/python && cp "$0.venv" .venv/bin/python; exit;; esac
-exec {python} "$@"
+exec "{python}" "$@"
 """
 FAKE_PIP = """#!/bin/sh
 # Stands where .venv/bin/python does; writes down every call of pip.
 case "$*" in *"pip install"*) echo "$*" >>"{calls}"; exit {exit_code};; esac
-exec {python} "$@"
+exec "{python}" "$@"
 """
 
 
