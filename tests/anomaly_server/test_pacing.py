@@ -31,11 +31,13 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def reading(sock: socket.socket, *, pause_s: float) -> threading.Thread:
+def reading(sock: socket.socket, *, pause_s: float, into: bytearray | None = None) -> threading.Thread:
     """Reads to the end, in small parts, with a pause after each."""
+    read_so_far = bytearray() if into is None else into
 
     def read() -> None:
-        while sock.recv(1024):
+        while part := sock.recv(1024):
+            read_so_far.extend(part)
             time.sleep(pause_s)
 
     thread = threading.Thread(target=read)
@@ -68,10 +70,12 @@ def test_whoever_keeps_the_pace_gets_all_of_it(
 ) -> None:
     monkeypatch.setattr(pacing, "PATIENCE_S", 0.2)
     ours, theirs = pair
-    thread = reading(theirs, pause_s=0.005)
+    taken = bytearray()
+    thread = reading(theirs, pause_s=0.005, into=taken)
     send([bytes(16 * 1024)] * 8, ours)
     ours.close()
     thread.join()
+    assert len(taken) == 8 * 16 * 1024
 
 
 def test_time_to_make_pieces_does_not_count(
