@@ -2,6 +2,7 @@
 
 import ast
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def run(*command: str, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -42,7 +43,19 @@ def started(*command: str, log: Path, cwd: Path = ROOT, **more: str) -> Iterator
         program.wait()
 
 
-def wait_until(holds: Callable[[], bool], *, patience_s: float = 60) -> None:
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """A port of this machine that nobody else is given meanwhile: held here, but not listened on.
+
+    A server may still take it, as servers allow others to hold a port that nobody listens on.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
+
+
+def wait_until(holds: Callable[[], bool], *, patience_s: float = 180) -> None:
     """Ask again and again until it holds; fail if it never does."""
     ends = time.monotonic() + patience_s
     while not holds():

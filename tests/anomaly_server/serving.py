@@ -8,16 +8,18 @@ from socket import socket
 
 from django.db import connection
 
-from tests.anomaly_server.programs import started, wait_until
+from tests.anomaly_server.programs import kept_port, started, wait_until
 from tests.conftest import login_of, url
 
 
 @contextmanager
 def served(log: Path, application: str = "anomaly_server.wsgi", **settings: str) -> Iterator[int]:
     """The port on which gunicorn serves the tests' database."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    with kept_port() as port:
+        yield from _served(log, application, port, settings)
+
+
+def _served(log: Path, application: str, port: int, settings: dict[str, str]) -> Iterator[int]:
     more = {"DATABASE_URL": url(**login_of(connection.get_connection_params())), "PORT": str(port), **settings}
     command = (sys.executable, "-m", "gunicorn", "-c", "anomaly_server/gunicorn.py", application)
     with started(*command, log=log, **more) as server:

@@ -15,8 +15,7 @@ from django.db import connection
 
 from anomaly_server import database_roles, probe
 from anomaly_server.embedded_postgres import binaries, roles
-from anomaly_server.management.commands.up import free_port
-from tests.anomaly_server.programs import ROOT, run, settings_read, started, wait_until
+from tests.anomaly_server.programs import ROOT, kept_port, run, settings_read, started, wait_until
 from tests.conftest import login_of
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -109,18 +108,23 @@ def test_the_image_serves_and_its_health_check_sees_it(python_bin: Path, own_dat
     """The very commands of the image, with its HOST, by hand."""
     migrated = run(sys.executable, "manage.py", "migrate", DATABASE_URL=own_database)
     assert migrated.returncode == 0, migrated.stderr
-    more = {"DATABASE_URL": own_database, "HOST": "0.0.0.0", "PORT": str(free_port("127.0.0.1", 18000))}  # noqa: S104
+    with kept_port() as port:
+        more = {"DATABASE_URL": own_database, "HOST": "0.0.0.0", "PORT": str(port)}  # noqa: S104
+        serves_and_is_checked(python_bin, tmp_path / "log", **more)
+
+
+def serves_and_is_checked(python_bin: Path, log: Path, **more: str) -> None:
     program, *arguments = command_of("CMD")
     check, *check_arguments = command_of("HEALTHCHECK")
     assert run(str(python_bin / check), *check_arguments, **more).returncode == 1
     ask = partial(probe.answers, host="127.0.0.1", port=int(more["PORT"]))
-    with started(str(python_bin / program), *arguments, log=tmp_path / "log", **more) as server:
+    with started(str(python_bin / program), *arguments, log=log, **more) as server:
         wait_until(lambda: ask("/livez", name="localhost"))
         assert run(str(python_bin / check), *check_arguments, **more).returncode == 0
         # Whatever name the outside uses, the check asks by one that is accepted.
         assert ask("/admin/login/", name="evil.example") is False
         server.terminate()
-        assert server.wait(timeout=30) == 0
+        assert server.wait(timeout=120) == 0
 
 
 @pytest.mark.django_db

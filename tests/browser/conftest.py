@@ -4,10 +4,13 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, StorageState, expect, sync_playwright
 
 from tests.browser import site
+from tests.browser.rest import PATIENCE_MS
 from tests.browser.seed import PASSWORD
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +65,7 @@ def sessions(browser: Browser, address: str) -> Callable[[str], StorageState]:
     def session_of(name: str) -> StorageState:
         if name not in known:
             context = browser.new_context(base_url=address)
+            context.set_default_timeout(PATIENCE_MS)
             page = context.new_page()
             page.goto("/admin/login/")
             page.fill("[name=username]", name)
@@ -91,6 +95,7 @@ def log_in(
             timezone_id=zone,
             storage_state=sessions(name),
         )
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: _complain(message, complaints))

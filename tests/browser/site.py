@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.anomaly_server.programs import kept_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -24,7 +25,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-START_S = 30.0
+START_S = 180.0
 END_S = 20.0
 
 
@@ -68,11 +69,16 @@ def database(name: str) -> Iterator[str]:
 
 
 @contextmanager
-def served(database: str) -> Iterator[str]:
+def served(database: str, application: str = "anomaly_server.wsgi") -> Iterator[str]:
     """The site's address while gunicorn serves it."""
-    port = free_port()
+    with kept_port() as port, _serving(database, application, port) as address:
+        yield address
+
+
+@contextmanager
+def _serving(database: str, application: str, port: int) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "gunicorn", "-c", "anomaly_server/gunicorn.py", "anomaly_server.wsgi"]
+    command = [sys.executable, "-m", "gunicorn", "-c", "anomaly_server/gunicorn.py", application]
     variables = {**environment(database), "PORT": str(port), "WEB_CONCURRENCY": "1"}
     server = subprocess.Popen(command, cwd=ROOT, env=variables)
     try:
@@ -87,19 +93,13 @@ def served(database: str) -> Iterator[str]:
             server.wait()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise RuntimeError(f"gunicorn ended with {server.returncode} before it answered.")
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, ConnectionError, TimeoutError):

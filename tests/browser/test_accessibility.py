@@ -7,6 +7,8 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
+from tests.browser.rest import open_page, settle
+
 LogIn = Callable[..., Page]
 
 LISTS = [
@@ -41,6 +43,7 @@ OF_UNFOLD: list[list[str]] = []
 
 def findings(page: Page, rules: list[str]) -> list[dict[str, Any]]:
     """The serious findings of these rules, or of all of them if none is named."""
+    settle(page)
     # Through the debugger: the page's policy forbids scripts within the page.
     page.evaluate(AXE_SCRIPT)
     found: list[dict[str, Any]] = page.evaluate(RUN, [OF_UNFOLD, rules])
@@ -66,9 +69,7 @@ def test_no_page_has_a_serious_finding(log_in: LogIn, theme: str, rules: list[st
     page = log_in(theme=theme)
     told = []
     for path in [*(PAGES if theme == "light" else DARK_PAGES), *single_pages(page)]:
-        answer = page.goto(path)
-        assert answer is not None
-        assert answer.status == 200, path
+        open_page(page, path)
         told += [f"{path}: {one['id']}: {one['help']}: {one['nodes'][:3]}" for one in findings(page, rules)]
     assert told == [], "\n".join(told)
 

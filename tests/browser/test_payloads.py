@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser import site
+from tests.browser.rest import open_page
 from tests.browser.strangers import ACCOUNT, CASE, PAYMENT, USER
 
 LogIn = Callable[..., Page]
@@ -73,7 +74,7 @@ def test_no_page_becomes_wider_by_what_strangers_wrote(log_in: LogIn, width: int
     page = log_in(ACCOUNT)
     page.set_viewport_size({"width": width, "height": 900})
     for path in PAGES:
-        page.goto(path)
+        open_page(page, path)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
 
 

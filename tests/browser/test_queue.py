@@ -34,7 +34,7 @@ def test_two_thousand_cases_are_judged_after_one_question(log_in: LogIn):
     page.get_by_label("Note").fill("A test of the payment provider.")
     page.get_by_role("button", name=f"Judge {MANY:,} cases as legitimate").click()
     told = page.get_by_text(f"Cases judged and closed: {MANY:,}, with {MANY:,} verdicts.")
-    expect(told).to_be_visible(timeout=60_000)
+    expect(told).to_be_visible(timeout=300_000)
     page.wait_for_url("**currency=XTS**")
     expect(page.get_by_text("Nothing matches")).to_be_visible()
     page.goto(f"{QUEUE}?currency=XTS&outcome=legitimate")

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import psutil
 import psycopg
 
 from anomaly_server.embedded_postgres import roles, server
-from tests.anomaly_server.programs import manage, started, wait_until
+from tests.anomaly_server.programs import kept_port, manage, started, wait_until
 from tests.conftest import url
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "anomaly_server/gunicorn.py", "anomaly_server.wsgi")
@@ -53,7 +52,7 @@ class Site:
         return database_of(self.cluster)
 
     def connect(self) -> HTTPConnection:
-        return HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return HTTPConnection("127.0.0.1", self.port, timeout=120)
 
     def ask(self, path: str, body: Any = None, *, connection: HTTPConnection | None = None) -> Answer:
         """GET, or POST of a JSON body. Raises OSError or HTTPException where nothing answers."""
@@ -121,11 +120,8 @@ def served(cluster: Path, log: Path, **settings: str) -> Iterator[Site]:
         owner.execute(TESTER)
     made = manage("api_key", "create", "--user", "tester", "--name", "faults", "--write", DATABASE_URL=database)
     assert made.returncode == 0, made.stderr
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    more = {"DATABASE_URL": database, "HOST": "127.0.0.1", "PORT": str(port), "LOG_FORMAT": "json", **settings}
-    with started(*GUNICORN, log=log, **more) as program:
+    more = {"DATABASE_URL": database, "HOST": "127.0.0.1", "LOG_FORMAT": "json", **settings}
+    with kept_port() as port, started(*GUNICORN, log=log, **more, PORT=str(port)) as program:
         site = Site(cluster, port, made.stdout.split()[-1], psutil.Process(program.pid))
         wait_until(lambda: answers(site))
         yield site
