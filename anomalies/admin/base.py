@@ -8,8 +8,11 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from anomalies import show
 from anomalies.estimates import EstimatedPaginator
 
 
@@ -38,6 +41,30 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         return False
+
+
+class PaymentColumns:
+    """What a list says of a payment: the rows are transactions, or anomalies, which hold a copy of theirs."""
+
+    @admin.display(description=_("time (UTC)"), ordering="-txn_date")
+    def when(self, row: Any) -> str:
+        return show.moment(row.txn_date)
+
+    @admin.display(description=_("user"))
+    def user(self, row: Any) -> str:
+        return show.user_link(row.user_id)
+
+    @admin.display(description=_("amount"))
+    def amount_(self, row: Any) -> str:
+        return show.money(row.amount, row.currency)
+
+    @admin.display(description=_("merchant"))
+    def merchant(self, row: Any) -> str:
+        return format_html('<span class="merchant">{}</span>', row.merchant_id or "")
+
+    @admin.display(description=_("status"))
+    def status_(self, row: Any) -> str:
+        return str(row.status)
 
 
 class IdSearch:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from anomalies import show
 from anomalies.admin import case_page
-from anomalies.admin.base import IdSearch, ReadOnlyAdmin
+from anomalies.admin.base import IdSearch, PaymentColumns, ReadOnlyAdmin
 from anomalies.admin.cases import reason_cell
 from anomalies.admin.filters import Choice, Code, DateRange, LevelFilter, Links, NumberRange, Rows
 from anomalies.models import Anomaly, PendingScore, Reference, Verdict
@@ -58,7 +58,7 @@ class ReasonFilter(Links):
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(IdSearch, ReadOnlyAdmin):
+class AnomalyAdmin(PaymentColumns, IdSearch, ReadOnlyAdmin):
     list_display = ("strangeness", "when", "user", "amount_", "merchant", "status_", "top_reason", "in_case")
     list_display_links = ("strangeness", "when")
     list_filter = (LevelFilter, StandingFilter, ReasonFilter, ScoreRange, DayRange, CurrencyFilter)
@@ -76,26 +76,6 @@ class AnomalyAdmin(IdSearch, ReadOnlyAdmin):
     @admin.display(description=_("score"), ordering="-score")
     def strangeness(self, anomaly: Anomaly) -> str:
         return show.level(anomaly.score)
-
-    @admin.display(description=_("time (UTC)"), ordering="-txn_date")
-    def when(self, anomaly: Anomaly) -> str:
-        return show.moment(anomaly.txn_date)
-
-    @admin.display(description=_("user"))
-    def user(self, anomaly: Anomaly) -> str:
-        return show.user_link(anomaly.user_id)
-
-    @admin.display(description=_("amount"))
-    def amount_(self, anomaly: Anomaly) -> str:
-        return show.money(anomaly.amount, anomaly.currency)
-
-    @admin.display(description=_("merchant"))
-    def merchant(self, anomaly: Anomaly) -> str:
-        return format_html('<span class="merchant">{}</span>', anomaly.merchant_id or "")
-
-    @admin.display(description=_("status"))
-    def status_(self, anomaly: Anomaly) -> str:
-        return anomaly.status
 
     @admin.display(description=_("strongest reason"))
     def top_reason(self, anomaly: Anomaly) -> str:

@@ -14,7 +14,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
@@ -22,7 +21,7 @@ from unfold.views import ChangeList
 
 from anomalies import show, verdicts
 from anomalies.admin import case_page
-from anomalies.admin.base import ReadOnlyAdmin
+from anomalies.admin.base import PaymentColumns, ReadOnlyAdmin
 from anomalies.admin.filters import DateRange, Inputs, NumberRange, Rows
 from anomalies.findings import Scored, Unscored
 from anomalies.models import Anomaly, Verdict
@@ -115,7 +114,7 @@ class TransactionList(ChangeList):  # type: ignore[misc]
 
 
 @admin.register(Transaction)
-class TransactionAdmin(ReadOnlyAdmin):
+class TransactionAdmin(PaymentColumns, ReadOnlyAdmin):
     list_display = ("when", "user", "amount_", "merchant", "status_", "id_")
     list_display_links = ("when",)
     list_filter = (Days, Amounts, Currencies, Statuses)
@@ -150,26 +149,6 @@ class TransactionAdmin(ReadOnlyAdmin):
         # Not both in one query: a user's many rows could then not be read in the order of the list.
         field = "pk" if Transaction.objects.filter(pk=wanted).exists() else "user_id"
         return queryset.filter(**{field: wanted}), False
-
-    @admin.display(description=gettext_lazy("time (UTC)"), ordering="-txn_date")
-    def when(self, transaction: Transaction) -> str:
-        return show.moment(transaction.txn_date)
-
-    @admin.display(description=gettext_lazy("user"))
-    def user(self, transaction: Transaction) -> str:
-        return show.user_link(transaction.user_id)
-
-    @admin.display(description=gettext_lazy("amount"))
-    def amount_(self, transaction: Transaction) -> str:
-        return show.money(transaction.amount, transaction.currency)
-
-    @admin.display(description=gettext_lazy("merchant"))
-    def merchant(self, transaction: Transaction) -> str:
-        return format_html('<span class="merchant">{}</span>', transaction.merchant_id or "")
-
-    @admin.display(description=gettext_lazy("status"))
-    def status_(self, transaction: Transaction) -> str:
-        return transaction.status
 
     @admin.display(description=gettext_lazy("transaction"))
     def id_(self, transaction: Transaction) -> str:
