@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+from anomaly_client import Client
 
 from tests.browser import site
 
@@ -29,3 +30,9 @@ def served() -> Iterator[Served]:
         key = ids.pop("key")
         with site.served(name) as address:
             yield Served(address, key, ids)
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[Client]:
+    with Client(served.address, served.key) as client:
+        yield client

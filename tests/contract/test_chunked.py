@@ -16,7 +16,7 @@ from anomaly_client import Client
 from anomaly_server import chunks, web_worker
 from anomaly_server.web_worker import Coming, Refusal
 from tests.contract.conftest import Served
-from tests.contract.test_client import new
+from tests.contract.payments import new
 
 BULK = "/api/v1/transactions/bulk/"
 NDJSON = "application/x-ndjson"

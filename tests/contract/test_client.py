@@ -4,7 +4,7 @@ import json
 import time
 import tomllib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -16,7 +16,6 @@ from anomaly_client import (
     Client,
     Conflict,
     Invalid,
-    NewTransaction,
     NotAllowed,
     NotFound,
     ServerFault,
@@ -26,21 +25,10 @@ from anomaly_client import (
 from anomaly_client.sending import asked_wait, backoff
 
 from tests.contract.conftest import Served
+from tests.contract.payments import START, new
 from tests.contract.proxies import Gone, answering, spoiled
 
-START = datetime(2024, 6, 1, 12, tzinfo=UTC)
 BUSY = json.dumps({"type": "urn:anomaly-server:problem:unavailable", "detail": "Away.", "errors": []}).encode()
-
-
-@pytest.fixture
-def client(served: Served) -> Any:
-    with Client(served.address, served.key) as client:
-        yield client
-
-
-def new(**more: Any) -> NewTransaction:
-    fields = {"user_id": uuid4(), "amount": Decimal("12.50"), "currency": "EUR", "txn_date": START}
-    return NewTransaction(**{**fields, "status": "completed", **more})
 
 
 def stranger(address: str, **more: Any) -> None:

@@ -1,35 +1,20 @@
 """The Python client's bulk, against the real server."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
-from uuid import uuid4
 
 import pytest
-from anomaly_client import Client, Conflict, Invalid, NewTransaction
+from anomaly_client import Client, Conflict, Invalid
 from anomaly_client import bulk as client_bulk
 
 from tests.contract.conftest import Served
+from tests.contract.payments import new, series
 from tests.contract.proxies import Gone, answering, spoiled
-from tests.contract.test_client import START, new
 from transactions.api import bulk_body
 
 PATH = "/api/v1/transactions/bulk/"
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[Client]:
-    with Client(served.address, served.key) as client:
-        yield client
-
-
-def series(count: int) -> list[NewTransaction]:
-    """One user's, a minute apart."""
-    user = uuid4()
-    return [new(user_id=user, txn_date=START + timedelta(minutes=n)) for n in range(count)]
 
 
 def test_each_row_is_answered_by_what_became_of_it(client: Client) -> None:

@@ -9,8 +9,9 @@ import pytest
 from anomaly_client import Client, Gone, Invalid, NotAllowed, Unreachable, Verdict
 
 from tests.contract.conftest import Served
+from tests.contract.payments import new
 from tests.contract.proxies import answering, severable
-from tests.contract.test_client import BUSY, new
+from tests.contract.test_client import BUSY
 
 VERDICTS = ["verdict.created"]
 KIND = {"Content-Type": "text/event-stream"}

@@ -2,36 +2,23 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
 from io import StringIO
 from pathlib import Path
 from socket import SHUT_RDWR
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from anomaly_client import Client, Conflict, Invalid, NewTransaction, NotAllowed, Unreachable, tables
 
 from tests.contract.conftest import Served
+from tests.contract.payments import new, series
 from tests.contract.proxies import Gone, answering, spoiled
-from tests.contract.test_client import START, new
 
 FIELDS = ("id", "user_id", "amount", "currency", "txn_date", "status", "meta_data")
 PATH = "/api/v1/transactions/bulk/"
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[Client]:
-    with Client(served.address, served.key) as client:
-        yield client
-
-
-def series(count: int) -> list[NewTransaction]:
-    user = uuid4()
-    return [new(user_id=user, txn_date=START + timedelta(minutes=n)) for n in range(count)]
 
 
 def table(rows: list[NewTransaction], *, without: tuple[str, ...] = ()) -> StringIO:

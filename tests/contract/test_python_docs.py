@@ -15,7 +15,7 @@ from anomaly_client import Client
 
 from anomalies.webhooks import messages
 from tests.contract.conftest import Served
-from tests.contract.test_client import new
+from tests.contract.payments import new
 from transactions.loading.shape import identifier
 
 ROOT = Path(__file__).resolve().parents[2]
