@@ -7,7 +7,7 @@ from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from orjson import Fragment
 from rest_framework import exceptions
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
@@ -31,6 +31,14 @@ NONE = Parameters({})
 class PrivateView(APIView):
     # What a view takes is in the schema.
     http_method_names = [name for name in APIView.http_method_names if name != "options"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = super().dispatch(request, *args, **kwargs)
+        # DRF's view holds its own methods, the request and the answer, which hold the view. Left like that, the rows of
+        # each page would wait for the collector of garbage, which would take a seventh of all time.
+        self.request.parser_context.clear()
+        vars(self).clear()
+        return response
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
