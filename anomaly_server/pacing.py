@@ -11,6 +11,8 @@ from typing import Any
 BYTES_A_SECOND = 64 * 1024
 # For the first byte, and as much of the time that a fast reader had left as he may spend on a pause later.
 PATIENCE_S = 30.0
+# Whoever took the piece before just in time is not hung up on for our own lateness; a socket wants more than 0.
+LEAST_S = 0.01
 
 
 class Paced:
@@ -28,7 +30,7 @@ class Paced:
         for piece in self.pieces:
             left_s = min(left_s, PATIENCE_S) + len(piece) / BYTES_A_SECOND
             # Of all of it, not of each part that the system takes.
-            self.sock.settimeout(left_s)
+            self.sock.settimeout(max(left_s, LEAST_S))
             began = monotonic()
             yield piece
             left_s -= monotonic() - began

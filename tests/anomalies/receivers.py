@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -85,16 +86,21 @@ def receiver() -> Iterator[Receiver]:
         server.server_close()
 
 
+# As long as nobody waits who does what he should.
+FOR_EVER_S = 60.0
+
+
 @contextmanager
 def silent(first: bytes = b"", drop: bytes = b"", every_s: float = 0.1) -> Iterator[str]:
-    """The URL of a server that takes the connection, says `first`, and then `drop` now and then, for ever."""
+    """The URL of a server that takes the connection, says `first`, then `drop` now and then, for as good as ever."""
     over, open_ = threading.Event(), []
 
     def serve(connection: socket.socket) -> None:
+        ends = time.monotonic() + FOR_EVER_S
         with connection:
             try:
                 connection.sendall(first)
-                while not over.wait(every_s):
+                while not over.wait(every_s) and time.monotonic() < ends:
                     connection.sendall(drop)
             except OSError:
                 return

@@ -241,7 +241,7 @@ def test_eight_analysts_at_once_never_get_the_same_case_and_none_is_lost_when_on
     taken = [doomed.stdout.readline() for _ in range(5)]
     doomed.kill()
     for one in claimers:
-        taken += one.communicate(timeout=60)[0].splitlines(keepends=True)
+        taken += one.communicate(timeout=300)[0].splitlines(keepends=True)
     assert [one.returncode for one in claimers] == [-9, 0]
 
     ids = [line for line in taken if line.endswith("\n")]

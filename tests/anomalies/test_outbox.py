@@ -111,7 +111,7 @@ class TestReading:
             with transaction.atomic():
                 tell(1)
                 tell(2)
-            heard = list(connection.connection.notifies(timeout=5, stop_after=1))
+            heard = list(connection.connection.notifies(timeout=120, stop_after=1))
             cursor.execute("UNLISTEN outbox")
         assert [one.channel for one in heard] == ["outbox"]
 
@@ -124,16 +124,16 @@ class TestReading:
             with transaction.atomic():
                 tell(number)
                 wrote.set()
-                may_commit.wait(10)
+                may_commit.wait(120)
             connection.close()
 
         thread = threading.Thread(target=work)
         thread.start()
-        assert wrote.wait(10)
+        assert wrote.wait(120)
 
         def release() -> None:
             may_commit.set()
-            thread.join(10)
+            thread.join(120)
 
         return release
 

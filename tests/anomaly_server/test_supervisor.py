@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,17 +28,17 @@ with running.claimed(pathlib.Path(sys.argv[1])) as record:
     both.stop()
     print(said, flush=True)
 """
-LONG = "import time; time.sleep(60)"
+LONG = "import time; time.sleep(600)"
 SLOW = """
 import signal, time
 ends = []
-signal.signal(signal.SIGTERM, lambda *_: ends.append(time.monotonic() + 1.6))
+signal.signal(signal.SIGTERM, lambda *_: ends.append(time.monotonic() + {takes_s}))
 print("slow is ready", flush=True)
 while not ends or time.monotonic() < ends[0]:
     time.sleep(0.05)
 print("ended in its own time", flush=True)
 """
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 
 
 def supervise(folder: Path, one: str, two: str, *, patience_s: float = 3) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ def of_settings() -> dict[str, str]:
 def test_when_one_ends_the_other_is_ended_and_it_is_said(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with started(*supervise(tmp_path, LONG, "raise SystemExit(3)"), log=log, **of_settings()) as program:
-        assert program.wait(timeout=20) == 0
+        assert program.wait(timeout=120) == 0
     assert "two ended with exit code 3" in log.read_text()
     assert running.recorded(tmp_path / "run.json") == []
 
@@ -63,29 +64,35 @@ def test_a_signal_ends_both(tmp_path: Path, number: int) -> None:
         wait_until(lambda: "ready" in log.read_text())
         children = psutil.Process(program.pid).children()
         program.send_signal(number)
-        assert program.wait(timeout=20) == 0
+        assert program.wait(timeout=120) == 0
     assert log.read_text().endswith("None\n")
     assert not any(child.is_running() for child in children)
 
 
 def test_a_signal_that_comes_twice_at_once_is_one(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with started(*supervise(tmp_path, LONG, SLOW), log=log, **of_settings()) as program:
+    slow = SLOW.format(takes_s=1.6)
+    with started(*supervise(tmp_path, LONG, slow, patience_s=60), log=log, **of_settings()) as program:
         wait_until(lambda: "slow is ready" in log.read_text())
-        program.terminate()
-        program.terminate()
-        assert program.wait(timeout=20) == 0
+        terminate_twice_at_once(program)
+        assert program.wait(timeout=120) == 0
     assert "ended in its own time" in log.read_text()
+
+
+def terminate_twice_at_once(program: "subprocess.Popen[bytes]") -> None:
+    """By one process that sends both, so that no pause of ours falls between them."""
+    subprocess.run(["sh", "-c", f"kill {program.pid}; kill {program.pid}"], check=True)
 
 
 def test_a_second_signal_later_kills(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with started(*supervise(tmp_path, LONG, SLOW, patience_s=60), log=log, **of_settings()) as program:
+    slow = SLOW.format(takes_s=600)
+    with started(*supervise(tmp_path, LONG, slow, patience_s=600), log=log, **of_settings()) as program:
         wait_until(lambda: "slow is ready" in log.read_text())
         program.terminate()
         time.sleep(supervisor.SAME_SIGNAL_S + 0.2)
         program.terminate()
-        assert program.wait(timeout=20) == 0
+        assert program.wait(timeout=120) == 0
     assert "ended in its own time" not in log.read_text()
 
 
@@ -95,7 +102,7 @@ def test_one_that_does_not_listen_is_killed_in_the_end(tmp_path: Path) -> None:
         wait_until(lambda: "ready" in log.read_text())
         children = psutil.Process(program.pid).children()
         program.terminate()
-        assert program.wait(timeout=20) == 0
+        assert program.wait(timeout=120) == 0
     assert len(children) == 2
     assert not any(child.is_running() for child in children)
 
@@ -118,7 +125,7 @@ def test_the_lock_goes_with_the_process_that_holds_it(tmp_path: Path) -> None:
 
 def test_a_stranger_with_the_number_of_ours_is_left_alone(tmp_path: Path) -> None:
     record = tmp_path / "run.json"
-    with started("sleep", "60", log=tmp_path / "log") as stranger:
+    with started("sleep", "600", log=tmp_path / "log") as stranger:
         record.write_text(json.dumps([{"pid": stranger.pid, "born": psutil.Process(stranger.pid).create_time() - 60}]))
         assert running.end(record) == 0
         assert stranger.poll() is None

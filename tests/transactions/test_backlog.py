@@ -240,6 +240,6 @@ def test_a_helper_stops_when_nobody_is_there_to_hear() -> None:
     with crew.beside(1) as helpers:
         helpers.stop()
         (member,) = helpers.members.values()
-        member.join(60)
+        member.join(300)
         assert member.exitcode == 0
     assert PendingScore.objects.count() == 40

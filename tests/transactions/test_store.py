@@ -266,7 +266,7 @@ def at_once(*batches: list[Row]) -> list[list[Written]]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=300)
     return [results[number] for number in range(len(batches))]
 
 
@@ -315,7 +315,7 @@ def ended_in_a_deadlock(run: Callable[[Row, Row], T]) -> tuple[T, list[Row]]:
                 while not other.done() and not waits_for_another():
                     time.sleep(0.01)
                 write(rows[:1])
-            return other.result(timeout=60), rows
+            return other.result(timeout=300), rows
     raise AssertionError("It was always our session that was ended.")
 
 

@@ -12,7 +12,7 @@ from standardwebhooks import WebhookVerificationError
 from anomalies.events import OutboxEvent
 from anomalies.webhooks import deliveries, endpoints
 from anomalies.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from tests.anomalies.receivers import Receiver, Taken, nobody, silent
+from tests.anomalies.receivers import FOR_EVER_S, Receiver, Taken, nobody, silent
 from tests.anomalies.webhooks.telling import endpoint, failing, later, send, states, tell
 
 pytestmark = pytest.mark.django_db
@@ -186,17 +186,17 @@ class TestRetries:
         with silent(first, drop) as url:
             endpoint(url)
             tell(1)
-            began = time.monotonic()
             send()
-            assert time.monotonic() - began < 2.5
         assert states() == ["waiting"]
+        # And not when there was nothing to come any more.
+        assert WebhookDelivery.objects.get().duration_ms < FOR_EVER_S * 1000
 
     def test_an_endless_answer_is_not_read(self, settings: Settings) -> None:
-        settings.WEBHOOK_TIMEOUT_S = 5
+        settings.WEBHOOK_TIMEOUT_S = 30
         with silent(b"HTTP/1.1 500 E\r\n\r\n" + b"x" * 100_000, b"x" * 10_000, every_s=0.001) as url:
             endpoint(url)
             tell(1)
-            began = time.monotonic()
             send()
-            assert time.monotonic() - began < 4
-        assert len(WebhookDelivery.objects.get().error) < 400
+        error = WebhookDelivery.objects.get().error
+        assert error.startswith("500 ")
+        assert len(error) < 400
