@@ -20,6 +20,7 @@ from anomalies.models import Case, Verdict
 SQL = Path(__file__).parent / "sql"
 DUE = (SQL / "cases_due.sql").read_text()
 OPEN = (SQL / "cases_open.sql").read_text()
+LOCK = (SQL / "cases_lock.sql").read_text()
 GATHER = (SQL / "cases_gather.sql").read_text()
 TALLY = (SQL / "cases_tally.sql").read_text()
 
@@ -139,13 +140,9 @@ def _open(users: Collection[UUID], threshold: float, since: datetime) -> list[UU
 
 def _lock(users: Collection[UUID]) -> list[tuple[UUID, UUID, datetime]]:
     """The users' cases that are not closed, locked until the transaction ends: (id, user, reaches back to)."""
-    return list(
-        Case.objects.select_for_update()
-        .filter(user_id__in=users)
-        .exclude(state=Case.State.CLOSED)
-        .order_by("user_id")
-        .values_list("id", "user_id", "since")
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, {"users": list(users)})
+        return [(case_id, user_id, since) for case_id, user_id, since in cursor.fetchall()]
 
 
 def _fill(held: list[tuple[UUID, UUID, datetime]]) -> None:
@@ -155,6 +152,11 @@ def _fill(held: list[tuple[UUID, UUID, datetime]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(GATHER, parameters)
         cursor.execute(TALLY, parameters)
+    remove_empty(ids)
+
+
+def remove_empty(ids: Collection[UUID]) -> None:
+    """Remove those of the locked cases that wait for an analyst and hold nothing."""
     Case.objects.filter(pk__in=ids, state=Case.State.OPEN, anomaly_count=0).delete()
 
 

@@ -71,9 +71,14 @@ def emit_many(events: Sequence[Event]) -> None:
     """Write events in their order, in the caller's database transaction. One statement; listeners hear the commit."""
     if not events:
         return
-    rows = [{"id": uuid7(), **event._asdict()} for event in events]
     with connection.cursor() as cursor:
-        cursor.execute(ADD, {"events": orjson.dumps(rows).decode(), "channel": CHANNEL})
+        cursor.execute(ADD, values_of(events))
+
+
+def values_of(events: Sequence[Event]) -> dict[str, str]:
+    """What the statement ADD takes to write them."""
+    rows = [{"id": uuid7(), **event._asdict()} for event in events]
+    return {"events": orjson.dumps(rows).decode(), "channel": CHANNEL}
 
 
 def read_after(

@@ -152,10 +152,10 @@ def _tell(added: Sequence[Finding]) -> None:
 
 
 def _as_json(findings: Sequence[Finding]) -> str:
-    return orjson.dumps([_columns(finding) for finding in findings]).decode()
+    return orjson.dumps([columns(finding) for finding in findings]).decode()
 
 
-def _columns(finding: Finding) -> Mapping[str, object]:
+def columns(finding: Finding) -> Mapping[str, object]:
     """A finding as one row of `anomalies`. Money goes as text, through no float."""
     scored = finding.scored
     return {

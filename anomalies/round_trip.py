@@ -31,7 +31,13 @@ PREFIX = "trip_"
 LOST = b"26000"
 _TEXT, _BINARY = 0, 1
 # How values are written. Others, such as arrays, come as their text already.
-_WRITTEN: dict[type, Callable[[Any], str]] = {UUID: str, int: str, Decimal: str, datetime: datetime.isoformat}
+_WRITTEN: dict[type, Callable[[Any], str]] = {
+    UUID: str,
+    int: str,
+    float: repr,
+    Decimal: str,
+    datetime: datetime.isoformat,
+}
 # The names of the statements that each connection has planned.
 _planned: WeakKeyDictionary[Any, set[bytes]] = WeakKeyDictionary()
 
@@ -106,6 +112,15 @@ def row(result: PGresult) -> list[bytes | None] | None:
         with connection.wrap_database_errors:
             raise error_from_result(result)
     return None
+
+
+def texts(result: PGresult) -> list[tuple[str, ...]]:
+    """The rows of a result in texts, none of which is null: such a column is left empty. Raises as `row`."""
+    row(result)
+    return [
+        tuple((result.get_value(place, column) or b"").decode() for column in range(result.nfields))
+        for place in range(result.ntuples)
+    ]
 
 
 def has_failed(result: PGresult) -> bool:

@@ -22,8 +22,8 @@ from psycopg.pq.abc import PGresult
 
 from anomalies import budget, pending, round_trip
 from anomalies.findings import Finding, Scored, Unscored
+from anomalies.fresh import record_fresh
 from anomalies.guard import Guard, Unsure
-from anomalies.record import record
 from anomalies.round_trip import command
 from transactions import counting, history, scorer, store
 from transactions.rows import Row
@@ -132,7 +132,7 @@ def _record(row: Row, scored: Scored | Unscored) -> None:
     merchant = orjson.loads(row.meta_data).get("merchant_id")
     snapshot = (row.id, row.user_id, row.amount, row.currency, row.txn_date, row.status)
     finding = Finding(*snapshot, merchant_id=None if merchant is None else str(merchant), scored=scored)
-    record([finding], threshold=_threshold(row.txn_date))
+    record_fresh(finding, threshold=_threshold(row.txn_date))
 
 
 def _threshold(at: datetime) -> float:
