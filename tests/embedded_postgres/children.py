@@ -44,7 +44,7 @@ def python(script: str, *arguments: object, **options: Any) -> "subprocess.Popen
     )
 
 
-def finish(process: "subprocess.Popen[str]", timeout: float = 60) -> tuple[int, str, str]:
+def finish(process: "subprocess.Popen[str]", timeout: float = 300) -> tuple[int, str, str]:
     out, err = process.communicate(timeout=timeout)
     return process.returncode, out, err
 
@@ -140,7 +140,7 @@ def connect(
     return psycopg.connect(**login._asdict(), dbname=database, autocommit=True, **options)
 
 
-def until(fact: Callable[[], object], what: str, patience_s: float = 20) -> None:
+def until(fact: Callable[[], object], what: str, patience_s: float = 180) -> None:
     end = time.monotonic() + patience_s
     while not fact():
         assert time.monotonic() < end, f"{what} did not happen in {patience_s} s"

@@ -94,7 +94,7 @@ class Fork:
     out: Path
     err: Path
 
-    def end(self, patience_s: float = 120) -> None:
+    def end(self, patience_s: float = 600) -> None:
         """Wait for its end."""
         try:
             psutil.Process(self.pid).wait(patience_s)

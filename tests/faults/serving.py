@@ -83,7 +83,7 @@ class Site:
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(family, 10)
+        psutil.wait_procs(family, 60)
 
     def start_postgres(self) -> None:
         server.running(self.cluster)
@@ -126,7 +126,7 @@ def served(cluster: Path, log: Path, **settings: str) -> Iterator[Site]:
         wait_until(lambda: answers(site))
         yield site
         program.send_signal(signal.SIGTERM)
-        program.wait(40)
+        program.wait(180)
 
 
 def answers(site: Site) -> bool:

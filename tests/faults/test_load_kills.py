@@ -81,7 +81,7 @@ def kill_server(cluster: Path) -> bool:
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(family, 10)
+    psutil.wait_procs(family, 60)
     return True
 
 
@@ -154,9 +154,9 @@ def test_of_two_loads_of_a_file_at_once_the_second_waits_and_adds_nothing(
     forks: Forks, database: str, tmp_path: Path
 ) -> None:
     known = make(tmp_path / "rows.csv", 4_000, seed=1)
-    first = forks.start("load_data", known.path, *OPTIONS, rows_at_once=100)
+    first = forks.start("load_data", known.path, *OPTIONS, rows_at_once=20)
     until(lambda: line_of(database) > 0, "the first chunk")
-    second = forks.start("load_data", known.path, *OPTIONS, rows_at_once=100)
+    second = forks.start("load_data", known.path, *OPTIONS, rows_at_once=20)
     for fork in (first, second):
         fork.end()
         told = fork.told()
@@ -173,7 +173,7 @@ def test_a_load_asked_to_stop_ends_after_its_chunk_and_goes_on_when_run_again(
     forks: Forks, database: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     known = make(tmp_path / "rows.csv", 6_000, seed=1)
-    fork = forks.start("load_data", known.path, *OPTIONS, rows_at_once=100)
+    fork = forks.start("load_data", known.path, *OPTIONS, rows_at_once=20)
     until(lambda: line_of(database) > 0, "the first chunk")
     os.kill(fork.pid, number)
     fork.end()

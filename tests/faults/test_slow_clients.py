@@ -40,7 +40,7 @@ class Dripping(threading.Thread):
 
 
 def connect(site: Site, text: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", site.port), timeout=30)
+    connection = socket.create_connection(("127.0.0.1", site.port), timeout=120)
     connection.sendall(text)
     return connection
 
@@ -136,7 +136,7 @@ def test_requests_that_come_in_pieces_or_together_are_answered_in_their_order(si
     asked = f"GET {BASE}transactions/?limit=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {site.key}\r\n"
     both = (asked + "\r\n" + asked + "Connection: close\r\n\r\n").encode()
     for pieces in (len(both), 100, 7):
-        with closing(socket.create_connection(("127.0.0.1", site.port), timeout=30)) as connection:
+        with closing(socket.create_connection(("127.0.0.1", site.port), timeout=120)) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for start in range(0, len(both), pieces):
                 connection.sendall(both[start : start + pieces])
