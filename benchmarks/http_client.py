@@ -15,9 +15,11 @@ import time
 from collections import Counter
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r", re.IGNORECASE)
-READ_BYTES = 1 << 18
-# What comes after the part with the head is counted and not kept: the client shares the processors with the server.
-UNREAD = bytearray(READ_BYTES)
+# Everything is read into one piece of memory, and only a head is looked at: the client shares the processors with the
+# server, and what it takes would make all servers look alike.
+READ = bytearray(1 << 18)
+HEAD_END = b"\r\n\r\n"
+MOST_HEAD = 4096
 
 
 class Connection:
@@ -28,35 +30,33 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sent = 0.0
         self.beginning = b""
-        # Bytes that are still to come; None until the head is there.
-        self.missing: int | None = None
+        # What has come of the answer; and how much it is, None until the head is there.
+        self.has = 0
+        self.length: int | None = None
 
     def send(self, request: bytes) -> None:
-        self.beginning, self.missing, self.sent = b"", None, time.perf_counter()
+        self.beginning, self.has, self.length, self.sent = b"", 0, None, time.perf_counter()
         self.socket.sendall(request)
 
     def receive(self) -> bool:
         """Read on; true when the answer is whole."""
-        if self.missing is None:
-            part = self.socket.recv(READ_BYTES)
-            came = len(part)
-            self.beginning += part
-            self.read_head()
-        else:
-            came = self.socket.recv_into(UNREAD)
-            self.missing -= came
+        came = self.socket.recv_into(READ)
         if not came:
             raise SystemExit(f"The server closed the connection: {self.beginning[:300]!r}")
-        return self.missing == 0
+        self.has += came
+        if self.length is None:
+            self.beginning += READ[: min(came, MOST_HEAD)]
+            self.read_head()
+        return self.length == self.has
 
     def read_head(self) -> None:
-        end = self.beginning.find(b"\r\n\r\n")
+        end = self.beginning.find(HEAD_END)
         if end < 0:
             return
         length = LENGTH.search(self.beginning, 0, end + 2)
         if length is None:
             raise SystemExit("An answer without its length cannot be followed.")
-        self.missing = end + 4 + int(length[1]) - len(self.beginning)
+        self.length = end + len(HEAD_END) + int(length[1])
 
     def status(self) -> str:
         return self.beginning[9:12].decode()
