@@ -1,6 +1,8 @@
 """Transactions as arrays: the only form in which scoring sees them."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ LARGEST_MINOR = 9_000_000_000_000_000
 KEY_BITS = 48
 KEYS = ("merchant", "category", "country", "device")
 NONE: Ints = np.zeros(0, np.int64)
+
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,14 @@ class Columns:
         """Rows start to stop, without copying."""
         cut = slice(start, stop)
         return Columns(*(getattr(self, name)[cut] for name in self.__slots__))
+
+
+def by_currency(currency: NDArray[np.int32], known: Mapping[int, Known]) -> Iterator[tuple[Known, Bools | slice]]:
+    """What is known of each currency, and which rows (n,) are in it, if there are any."""
+    for code, one in known.items():
+        rows = currency == code
+        if rows.all():
+            # Most often all are: a slice copies nothing.
+            yield one, slice(None)
+        elif rows.any():
+            yield one, rows

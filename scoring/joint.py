@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.columns import KEY_BITS, Floats, Ints
+from scoring import places
+from scoring.columns import KEY_BITS, Floats, Ints, by_currency
 from scoring.hours import HOURS
+from scoring.places import Places
 from scoring.tails import MINIMUM_VALUES
 from scoring.windows import DAY_US, HOUR_US, NOVELTY_ROWS, Block
 
@@ -98,14 +100,26 @@ class Histogram:
         return np.asarray(-np.log10((smooth + prior) / (smooth.sum() + PRIOR_PAYMENTS)))
 
     @cached_property
+    def places(self) -> Places:
+        return places.among(self.keys)
+
+    @cached_property
+    def table(self) -> tuple[Floats, Floats]:
+        """The keys and, amount by amount, what is unusual, both with a column of NaN for what is below all keys."""
+        unusual = np.pad(self.unusual, ((0, 0), (1, 0)), constant_values=np.nan)
+        return np.append(np.nan, self.keys), unusual.ravel()
+
+    @cached_property
     def seen(self) -> float:
         """How many payments there are in all cells."""
         return float(self.counts.sum())
 
     def value(self, amount: Floats, key: Floats) -> Floats:
         """(n,) -log10 of the share of payments in each row's cell; NaN where the key is unknown."""
-        place = np.searchsorted(self.keys, key).clip(max=len(self.keys) - 1)
-        return np.where(self.keys[place] == key, self.unusual[amount.astype(np.int64), place], np.nan)
+        keys, unusual = self.table
+        up_to = self.keys.searchsorted(key, side="right") if len(key) < places.MANY else self.places.up_to(key)
+        found = unusual.take(amount.astype(np.int64) * len(keys) + up_to)
+        return np.where(keys.take(up_to) == key, found, np.nan)
 
     def as_json(self) -> dict[str, Any]:
         """Without the empty rows at both ends."""
@@ -139,8 +153,7 @@ def fit(amount: Floats, key: Floats, first: Floats, currency: NDArray[np.int32],
 def value(amount: Floats, key: Floats, currency: NDArray[np.int32], known: Histograms) -> Floats:
     """(n,) -log10 of the share of the currency's payments in each row's cell; NaN where that is unknown."""
     result = np.full(len(amount), np.nan)
-    for code, histogram in known.items():
-        rows = currency == code
+    for histogram, rows in by_currency(currency, known):
         result[rows] = histogram.value(amount[rows], key[rows])
     return result
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import tails
-from scoring.columns import Floats
+from scoring.columns import Floats, by_currency
 from scoring.tails import Tail
 from scoring.windows import Block
 
@@ -35,9 +35,6 @@ def fit(amount: Floats, currency: NDArray[np.int32]) -> dict[int, Tail]:
 def surprise(amount: Floats, currency: NDArray[np.int32], known: Mapping[int, Tail]) -> Floats:
     """(n,) surprise of each amount in its currency's tail; NaN in a currency that is not known."""
     result = np.full(len(amount), np.nan)
-    for code in np.unique(currency):
-        tail = known.get(int(code))
-        if tail is not None:
-            rows = currency == code
-            result[rows] = tail.surprise(amount[rows])
+    for tail, rows in by_currency(currency, known):
+        result[rows] = tail.surprise(amount[rows])
     return result

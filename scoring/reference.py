@@ -4,9 +4,9 @@ Of bounded size, whatever the number of rows. Fitting returns a new reference; s
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -43,6 +43,8 @@ ALTERNATIVES = (novelty.NAME,)
 MINIMUM_ROWS = 500
 # The distribution of raw is followed as far as so many rows lie beyond, then extrapolated.
 ROWS_BEYOND_TRUSTED = 30
+# Rows judged at a time, so that the intermediate columns stay in the processor's cache.
+ROWS_AT_A_TIME = 16_384
 # Evidence of a group below one decade of surprise counts only to break ties.
 TIE_BREAKER = 0.01
 # What a decade of each group counts where a model says nothing else; `weights.checked` says which others there may be.
@@ -111,11 +113,19 @@ class Norms:
 
     def group_means(self, features: Features) -> Floats:
         """(n, G) mean surprise of the known evidence of each group, of ALTERNATIVES the highest; NaN: none is known."""
-        columns = []
-        for group in GROUPS:
-            together = known_most if group in ALTERNATIVES else known_mean
-            columns.append(together([self.surprise(features, name) for name in EVIDENCE[group]]))
-        return np.stack(columns, axis=1)
+        means = np.full((len(GROUPS), len(features)), np.nan)
+        for rows in in_cache(len(features)):
+            part = features.take(rows)
+            for place, group in enumerate(GROUPS):
+                together = known_most if group in ALTERNATIVES else known_mean
+                columns = [self.surprise(part, name) for name in EVIDENCE[group] if self.knows(name)]
+                if columns:
+                    means[place, rows] = together(columns)
+        return means.T
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a population of a piece of evidence."""
+        return name in population.EVIDENCE or name in self.evidence
 
 
 def trusted(name: str) -> float:
@@ -151,11 +161,20 @@ def known_most(columns: list[Floats]) -> Floats:
 
 def known_mean(columns: list[Floats]) -> Floats:
     """(n,) mean of the columns, each (n,), that are not NaN; NaN where all are."""
-    known, total = np.zeros(len(columns[0]), np.int64), np.zeros(len(columns[0]))
+    count, total = np.zeros(len(columns[0]), np.int8), np.zeros(len(columns[0]))
     for column in columns:
-        known += ~np.isnan(column)
-        total += tails.known_or_0(column)
-    return np.where(known > 0, total / np.maximum(known, 1), np.nan)
+        known = ~np.isnan(column)
+        count += known
+        np.add(total, column, out=total, where=known)
+    total[count == 0] = np.nan
+    total /= np.maximum(count, 1)
+    return total
+
+
+def in_cache(rows: int) -> Iterator[slice]:
+    """All of so many rows, a few at a time."""
+    for start in range(0, rows, ROWS_AT_A_TIME):
+        yield slice(start, start + ROWS_AT_A_TIME)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,9 +209,10 @@ class Reference:
         fitted = {group: tails.fit(means[:, place]) for place, group in ranked}
         groups = {group: tail for group, tail in fitted.items() if tail is not None}
         weights = {**WEIGHTS, **weights}
-        raw = contributions(means, groups, weights).sum(axis=1)
+        raw = summed([*contributions(means, groups, weights).T])
         for rows, one in earlier:
-            raw[rows] = contributions(one.norms.group_means(features.take(rows)), one.groups, weights).sum(axis=1)
+            judged = one.norms.group_means(features.take(rows))
+            raw[rows] = summed([*contributions(judged, one.groups, weights).T])
         return cls(norms, groups, tail_of_raw(raw, sum(weights[group] for group in groups)), len(features), weights)
 
     def contributions(self, features: Features) -> Floats:
@@ -237,13 +257,29 @@ Judged = tuple[Bools, Reference]
 
 def contributions(means: Floats, groups: Mapping[str, Tail], weights: Mapping[str, float]) -> Floats:
     """(n, G) weight times the decades of surprise beyond the first, and a little for what lies below."""
-    result = np.zeros_like(means)
+    result = np.zeros((len(GROUPS), len(means)))
     for place, group in enumerate(GROUPS):
         if group in groups or group in OF_CHANCES:
             mean = means[:, place]
             surprise = tails.known_or_0(groups[group].surprise(mean) if group in groups else mean)
-            result[:, place] = weights[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
-    return result
+            result[place] = weights[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
+    return result.T
+
+
+Number = TypeVar("Number", float, Floats)
+
+
+def summed(parts: Sequence[Number]) -> Number:
+    """raw from what each of the G groups adds, plain numbers or columns (n,).
+
+    In the order in which NumPy adds up G numbers that lie side by side: references that are kept were fitted so.
+    """
+    pairs = [one + other for one, other in zip(parts[0:8:2], parts[1:8:2], strict=True)]
+    total = (pairs[0] + pairs[1]) + (pairs[2] + pairs[3])
+    # Not sum(): from Python 3.12 on it carries the lost bits along.
+    for part in parts[8:]:
+        total = total + part
+    return total
 
 
 def tail_of_raw(raw: Floats, together: float) -> Tail:

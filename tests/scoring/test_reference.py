@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from scoring import MINIMUM_ROWS, BadReference, Columns, Reference, TooFewRows, build, joint, score
-from scoring.reference import GROUPS, tail_of_raw
+from scoring import MINIMUM_ROWS, BadReference, Columns, Reference, TooFewRows, build, joint, score, visits
+from scoring.reference import GROUPS, ROWS_AT_A_TIME, known_mean, known_most, summed, tail_of_raw
 from tests.scoring.histories import history, picked, population, reference_of, scaled, together
 
 
@@ -150,3 +150,42 @@ def test_rows_that_nobody_judged_count_as_the_reference_itself_judges_them() -> 
     rows = build(population())
     some, itself = np.arange(len(rows)) % 2 == 0, Reference.fit(rows)
     assert Reference.fit(rows, earlier=[(some, itself)]).to_bytes() == itself.to_bytes()
+
+
+def test_rows_have_the_same_bits_whatever_rows_they_are_judged_with() -> None:
+    """Many go through tables of places and in several blocks, few do not. Only three of the currencies are known."""
+    rng = np.random.default_rng(4)
+    parts = [history(rng, rows=300, user=user, currencies=5, keyed=True) for user in range(60)]
+    columns = together(parts)
+    features = build(columns, None, visits.within(columns))
+    assert len(features) > ROWS_AT_A_TIME
+    reference = Reference.fit(features.take(features.currency < 3))
+    many = score(features, reference)
+    for start in range(0, len(features), 700):
+        rows = slice(start, start + 700)
+        few = score(features.take(rows), reference)
+        np.testing.assert_array_equal(few.contributions, many.contributions[rows])
+        for number in ("raw", "rarity", "score"):
+            np.testing.assert_array_equal(getattr(few, number), getattr(many, number)[rows])
+
+
+def test_nothing_is_judged_as_nothing() -> None:
+    features, reference = reference_of(population())
+    nothing = score(features.take(slice(0)), reference)
+    assert (nothing.contributions.shape, nothing.raw.shape) == ((0, len(GROUPS)), (0,))
+
+
+def test_the_unknown_counts_neither_in_a_mean_nor_as_the_most() -> None:
+    columns = [
+        np.array(column) for column in ([1.0, np.nan, 0.0, np.nan], [4.0, 2.0, np.nan, np.nan], [1.0, 0, 3, np.nan])
+    ]
+    np.testing.assert_array_equal(known_mean(columns), [2.0, 1.0, 1.5, np.nan])
+    np.testing.assert_array_equal(known_most(columns), [4.0, 2.0, 3.0, np.nan])
+    np.testing.assert_array_equal(columns[0], [1.0, np.nan, 0.0, np.nan])
+
+
+def test_raw_has_the_bits_of_numpys_sum_of_a_row() -> None:
+    parts = np.random.default_rng(5).lognormal(0, 5, (500, len(GROUPS)))
+    expected = parts.sum(axis=1)
+    np.testing.assert_array_equal(summed([*np.asfortranarray(parts).T]), expected)
+    assert [summed(row) for row in parts.tolist()] == expected.tolist()
