@@ -82,10 +82,12 @@ class Histogram:
     @classmethod
     def fit(cls, amount: Floats, key: Floats, first: Floats, *, circular: bool) -> "Histogram":
         """Of rows (n,) with a known key, each counted as often as `first` says; the commonest keys are kept."""
-        keys, column, rows = np.unique(key, return_inverse=True, return_counts=True)
-        kept = np.sort(np.argsort(-rows, kind="stable")[:MOST_CATEGORIES])
         if circular:
             keys, column, kept = np.arange(float(HOURS)), key.astype(np.intp), np.arange(HOURS)
+        else:
+            keys, rows = np.unique(key, return_counts=True)
+            column = places.among(keys).up_to(key) - 1
+            kept = np.sort(np.argsort(-rows, kind="stable")[:MOST_CATEGORIES])
         cells = np.bincount(amount.astype(np.int64) * len(keys) + column, first, minlength=BINS * len(keys))
         return cls(keys[kept], cells.reshape(BINS, len(keys))[:, kept].astype(np.float64), circular)
 

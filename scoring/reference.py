@@ -135,8 +135,10 @@ def trusted(name: str) -> float:
 
 def believed(name: str, values: Floats) -> bool:
     """Whether the population has a chance no more often than its model says; evidence that is no chance always is."""
+    if name not in CHANCES:
+        return True
     known = values[~np.isnan(values)]
-    return name not in CHANCES or bool(np.mean(known >= BELIEVED_UP_TO) <= 10**-BELIEVED_UP_TO) if len(known) else True
+    return not len(known) or bool(np.mean(known >= BELIEVED_UP_TO) <= 10**-BELIEVED_UP_TO)
 
 
 def histograms(features: Features, key: str, first: str, *, circular: bool) -> Mapping[int, Histogram]:
@@ -165,10 +167,10 @@ def known_mean(columns: list[Floats]) -> Floats:
     for column in columns:
         known = ~np.isnan(column)
         count += known
-        np.add(total, column, out=total, where=known)
-    total[count == 0] = np.nan
-    total /= np.maximum(count, 1)
-    return total
+        total += np.where(known, column, 0.0)
+    # 0 / 0 is unknown, as it should be.
+    with np.errstate(invalid="ignore"):
+        return total / count
 
 
 def in_cache(rows: int) -> Iterator[slice]:
@@ -258,11 +260,12 @@ Judged = tuple[Bools, Reference]
 def contributions(means: Floats, groups: Mapping[str, Tail], weights: Mapping[str, float]) -> Floats:
     """(n, G) weight times the decades of surprise beyond the first, and a little for what lies below."""
     result = np.zeros((len(GROUPS), len(means)))
-    for place, group in enumerate(GROUPS):
-        if group in groups or group in OF_CHANCES:
-            mean = means[:, place]
+    counted = [(place, group) for place, group in enumerate(GROUPS) if group in groups or group in OF_CHANCES]
+    for rows in in_cache(len(means)):
+        for place, group in counted:
+            mean = means[rows, place]
             surprise = tails.known_or_0(groups[group].surprise(mean) if group in groups else mean)
-            result[place] = weights[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
+            result[place, rows] = weights[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
     return result.T
 
 

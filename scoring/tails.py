@@ -108,10 +108,10 @@ def from_json(data: Mapping[str, Sequence[float]]) -> Tail:
 
 
 def ranks(values: Floats) -> tuple[Floats, Floats]:
-    """Distinct values, increasing, and the surprise of each by mid-rank. values (n,) without NaN."""
-    distinct, counts = np.unique(values, return_counts=True)
-    above = len(values) - np.cumsum(counts)
-    return distinct, -np.log10((above + counts / 2) / len(values))
+    """Distinct values and the surprise of each by mid-rank. values (n,) not decreasing, without NaN."""
+    starts = np.append(0, np.flatnonzero(values[1:] != values[:-1]) + 1)
+    ends = np.append(starts[1:], len(values))
+    return values[starts], -np.log10((len(values) - ends + (ends - starts) / 2) / len(values))
 
 
 def thinned(distinct: Floats, surprises: Floats) -> tuple[Floats, Floats]:
@@ -123,12 +123,19 @@ def thinned(distinct: Floats, surprises: Floats) -> tuple[Floats, Floats]:
 
 def fit(values: Floats, *, trusted: float = TRUSTED) -> Tail | None:
     """The tail of the known ones among values (n,); None if they are fewer than MINIMUM_VALUES."""
-    values = values[~np.isnan(values)]
-    return None if len(values) < MINIMUM_VALUES else sketch(values, trusted=trusted)
+    ordered = np.sort(values)
+    # The unknown comes last.
+    ordered = ordered[: ordered.searchsorted(np.nan)]
+    return None if len(ordered) < MINIMUM_VALUES else sketch_of_ordered(ordered, trusted=trusted)
 
 
 def sketch(values: Floats, *, trusted: float = TRUSTED, least_slope: float = 0.0) -> Tail:
-    """The tail of values (n,), n > 0, all known.
+    """As sketch_of_ordered, of values in any order."""
+    return sketch_of_ordered(np.sort(values), trusted=trusted, least_slope=least_slope)
+
+
+def sketch_of_ordered(values: Floats, *, trusted: float, least_slope: float = 0.0) -> Tail:
+    """The tail of values (n,), n > 0, all known and not decreasing.
 
     trusted: the surprise up to which the empirical tail is followed, 2 for q99; beyond it the slope of
     the decade below `trusted` (at 2, that from q90 to q99) is continued up to LARGEST_SURPRISE. Infinity

@@ -169,6 +169,17 @@ def test_rows_have_the_same_bits_whatever_rows_they_are_judged_with() -> None:
             np.testing.assert_array_equal(getattr(few, number), getattr(many, number)[rows])
 
 
+def test_a_histogram_counts_each_cell_as_often_as_it_was_first() -> None:
+    rng = np.random.default_rng(6)
+    amount, first = rng.integers(0, joint.BINS, 5000).astype(float), rng.integers(0, 2, 5000).astype(float)
+    for circular, key in ((True, rng.integers(0, 24, 5000)), (False, rng.integers(0, 40, 5000) * 2**40)):
+        histogram = joint.Histogram.fit(amount, key.astype(float), first, circular=circular)
+        for place, one in enumerate(histogram.keys):
+            counted = np.bincount(amount[(key == one) & (first > 0)].astype(int), minlength=joint.BINS)
+            np.testing.assert_array_equal(histogram.counts[:, place], counted)
+        assert histogram.counts.sum() == first.sum()
+
+
 def test_nothing_is_judged_as_nothing() -> None:
     features, reference = reference_of(population())
     nothing = score(features.take(slice(0)), reference)

@@ -87,3 +87,21 @@ def test_shares_are_followed_to_their_end_and_not_beyond() -> None:
     tail = tails.fit(np.arange(10_000.0), trusted=np.inf)
     assert tail is not None
     assert tail.surprise(np.array([9999.0, 1e12])).tolist() == pytest.approx([4.3, 4.3], abs=0.01)
+
+
+def test_ranks_are_shares_of_distinct_values() -> None:
+    values = np.random.default_rng(2).integers(0, 300, 1000) / 7
+    distinct, counts = np.unique(values, return_counts=True)
+    above = len(values) - np.cumsum(counts)
+    found = tails.ranks(np.sort(values))
+    np.testing.assert_array_equal(found[0], distinct)
+    np.testing.assert_array_equal(found[1], -np.log10((above + counts / 2) / len(values)))
+
+
+def test_a_tail_is_that_of_the_known_values_in_whatever_order() -> None:
+    rng = np.random.default_rng(3)
+    known = rng.lognormal(size=2000)
+    tail, again = tails.fit(rng.permutation(np.append(known, np.full(700, np.nan)))), tails.fit(np.sort(known))
+    assert tail is not None
+    assert again is not None
+    assert tail.as_json() == again.as_json() == tails.sketch(known).as_json()
