@@ -19,10 +19,15 @@ from anomalies.models import Case, Verdict
 
 SQL = Path(__file__).parent / "sql"
 DUE = (SQL / "cases_due.sql").read_text()
-OPEN = (SQL / "cases_open.sql").read_text()
-LOCK = (SQL / "cases_lock.sql").read_text()
-GATHER = (SQL / "cases_gather.sql").read_text()
-TALLY = (SQL / "cases_tally.sql").read_text()
+# Of some cases with their users, which come as lists; what is about one case puts it there instead.
+OPEN_SQL, LOCK_SQL, GATHER_SQL, TALLY_SQL = (
+    (SQL / f"cases_{name}.sql").read_text() for name in ("open", "lock", "gather", "tally")
+)
+LISTED = "unnest(%(ids)s::uuid[], %(users)s::uuid[])"
+OPEN = OPEN_SQL.replace("{offered}", LISTED)
+LOCK = LOCK_SQL.replace("{user}", "ANY(%(users)s::uuid[])")
+GATHER = GATHER_SQL.replace("{held}", "unnest(%(ids)s::uuid[], %(users)s::uuid[], %(since)s::timestamptz[])")
+TALLY = TALLY_SQL.replace("{held}", LISTED)
 
 # How long before the transaction that opened it a case reaches back.
 REACH = timedelta(days=14)

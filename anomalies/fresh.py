@@ -4,7 +4,6 @@ Most strange payments stand alone, and one round trip says so. Another one follo
 into a case is reckoned by statements that begin only when its row is locked.
 """
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,9 +22,15 @@ ADD_SQL = (SQL / "finding_add.sql").read_text()
 ADD = Statement(ADD_SQL)
 ADD_AND_TELL = Statement((SQL / "finding_tell.sql").read_text().replace("{add}", ADD_SQL))
 TELL = Statement(outbox.ADD)
-OPEN, LOCK, GATHER, TALLY, EMPTY = map(
-    Statement, (cases.OPEN, cases.LOCK, cases.GATHER, cases.TALLY, (SQL / "cases_empty.sql").read_text())
+# One case and not a list of them: PostgreSQL would plan anew each time, for the length of the list.
+ONE = "(VALUES (%(case_id)s::uuid, %(user_id)s::uuid))"
+OPEN = Statement(cases.OPEN_SQL.replace("{offered}", ONE))
+LOCK = Statement(cases.LOCK_SQL.replace("{user}", "%(user_id)s::uuid"))
+GATHER = Statement(
+    cases.GATHER_SQL.replace("{held}", "(VALUES (%(case_id)s::uuid, %(user_id)s::uuid, %(since)s::timestamptz))")
 )
+TALLY = Statement(cases.TALLY_SQL.replace("{held}", ONE))
+EMPTY = Statement("SELECT id FROM cases WHERE id = %(case_id)s::uuid AND state = 'open' AND anomaly_count = 0")
 
 
 def record_fresh(finding: Finding, *, threshold: float) -> Recorded:
@@ -37,7 +42,8 @@ def record_fresh(finding: Finding, *, threshold: float) -> Recorded:
     is_news = finding.txn_date >= timezone.now() - outbox.NEWS_FOR
     is_alert = finding.scored.score >= threshold
     since = finding.txn_date - CASES_FOR
-    values = _anomaly(finding) | (_event(finding) if is_news else {}) | _case(finding, threshold, since)
+    case = {"case_id": uuid7(), "threshold": threshold, "since": since, "reach": f"{cases.REACH.days} days"}
+    values = _anomaly(finding) | (_event(finding) if is_news else {}) | case
     asked = (ADD_AND_TELL if is_news else ADD, *([OPEN] if is_alert else []), LOCK)
     added, *opened, held = map(round_trip.texts, round_trip.together(asked, values))
     fresh = opened[0] if opened else []
@@ -58,7 +64,7 @@ def _fill(held: tuple[str, ...], opened: list[tuple[str, ...]]) -> None:
     """Put the user's stray anomalies into the locked case, after telling that it was opened if it was."""
     case_id, user_id, since = held
     told = [outbox.case_opened(UUID(case), UUID(user), float(priority)) for case, user, priority in opened]
-    values = {"ids": f"{{{case_id}}}", "users": f"{{{user_id}}}", "since": f'{{"{since}"}}', **outbox.values_of(told)}
+    values = {"case_id": case_id, "user_id": user_id, "since": since, **outbox.values_of(told)}
     results = round_trip.together((*([TELL] if told else []), GATHER, TALLY, EMPTY), values)
     if round_trip.texts(results[-1]):
         cases.remove_empty([UUID(case_id)])
@@ -76,14 +82,4 @@ def _event(finding: Finding) -> dict[str, Any]:
         "kind": event.kind,
         "body": orjson.dumps(event.body).decode(),
         "channel": outbox.CHANNEL,
-    }
-
-
-def _case(finding: Finding, threshold: float, since: datetime) -> dict[str, Any]:
-    return {
-        "ids": f"{{{uuid7()}}}",
-        "users": f"{{{finding.user_id}}}",
-        "threshold": threshold,
-        "since": since,
-        "reach": f"{cases.REACH.days} days",
     }

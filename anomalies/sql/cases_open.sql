@@ -11,7 +11,7 @@ SELECT
     min(anomalies.txn_date) - %(reach)s::interval,
     max(anomalies.txn_date),
     ''
-FROM unnest(%(ids)s::uuid[], %(users)s::uuid[]) AS offered (id, user_id)
+FROM {offered} AS offered (id, user_id)
 JOIN anomalies ON anomalies.user_id = offered.user_id
 WHERE
     anomalies.score >= %(threshold)s

@@ -8,7 +8,7 @@ WITH tally AS (
         coalesce(anomalies.score, 0) AS priority,
         count(anomalies.transaction_id) OVER of_case AS anomalies,
         max(anomalies.txn_date) OVER of_case AS latest_at
-    FROM unnest(%(ids)s::uuid[], %(users)s::uuid[]) AS held (id, user_id)
+    FROM {held} AS held (id, user_id)
     LEFT JOIN anomalies ON anomalies.user_id = held.user_id AND anomalies.case_id = held.id
     WINDOW of_case AS (PARTITION BY held.id)
     ORDER BY held.id, anomalies.score DESC NULLS LAST, anomalies.transaction_id
