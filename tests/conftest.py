@@ -14,6 +14,7 @@ from django.db import connection
 from psycopg import sql
 from pytest_django.plugin import blocking_manager_key
 
+from anomalies.api.exporting import Export
 from tests import factories
 
 
@@ -52,6 +53,12 @@ def sequences_begin_anew() -> None:
     for made in vars(factories).values():
         if isinstance(made, type) and issubclass(made, factory.Factory):
             made.reset_sequence(0)
+
+
+@pytest.fixture(autouse=True)
+def exports_begin_anew() -> None:
+    """A file that a test has asked for and not read takes nobody's place."""
+    Export.under_way.clear()
 
 
 @pytest.fixture(scope="session")

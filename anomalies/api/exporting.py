@@ -8,9 +8,12 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from io import StringIO
+from threading import Lock
 from typing import Any
+from weakref import WeakSet
 
 import orjson
+from django.conf import settings
 from django.db import connection, transaction
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -21,6 +24,7 @@ from rest_framework.request import Request
 from anomalies.api import parquet
 from anomalies.api.listing import Listing, Ordering, Position, Row
 from anomalies.api.parameters import OneOfField, Parameters, StrictField
+from anomalies.api.problems import Unavailable
 from anomalies.api.rendering import JSONRenderer, dumps
 
 ROWS_AT_ONCE = 2_000
@@ -36,7 +40,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "
 DESCRIPTION = (
     "Every row that the list has with these filters, however many, in one file. In CSV, a text that a spreadsheet "
     "would take for a formula has an apostrophe before it; NDJSON has each row as the list does. Parquet has amounts "
-    "as decimals, times in microseconds of UTC, and objects as JSON text."
+    "as decimals, times in microseconds of UTC, and objects as JSON text. A server sends few files at a time: one too "
+    "many is a 503 with `Retry-After`."
 )
 
 Rows = list[dict[str, Any]]
@@ -62,6 +67,38 @@ class ParquetRenderer(JSONRenderer):
 RENDERERS = [CSVRenderer, NDJSONRenderer, ParquetRenderer, JSONRenderer]
 
 
+class TooManyExports(Unavailable):
+    default_code = "too_many_exports"
+    default_detail = "As many exports are being sent as this server sends at a time. Try again."
+
+
+class Export(StreamingHttpResponse):
+    """A file on its way. Raises TooManyExports where others have half of the process's threads already.
+
+    Each holds a thread until its reader has it all, and the other requests must not wait for that.
+    """
+
+    # Those that nobody closes and nobody has any more are not in it either.
+    under_way: WeakSet["Export"] = WeakSet()
+    lock = Lock()
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(content_type=content_type)
+        with self.lock:
+            if len(self.under_way) >= max(1, settings.WEB_THREADS // 2):
+                raise TooManyExports
+            self.under_way.add(self)
+
+    def leave(self) -> None:
+        with self.lock:
+            self.under_way.discard(self)
+
+    def close(self) -> None:
+        """Called by the server when the file is sent, or the reader has gone."""
+        self.leave()
+        super().close()
+
+
 class Exports:
     """Adds `export/` to a viewset with a listing and filters."""
 
@@ -76,10 +113,15 @@ class Exports:
         ordering = listing.orderings[self.asked.get("ordering", next(iter(listing.orderings)))]
         fields = self.asked["fields"] or listing.shown
         write, kind = self._writer(fields)
+        response = Export(kind)
         pages = walk(listing, ordering)
-        # The first page is read before anything is said: a database that is away is a 503, not half a file.
-        first = next(pages, [])
-        response = StreamingHttpResponse(write(_chained(first, pages)), content_type=kind)
+        try:
+            # The first page is read before anything is said: a database that is away is a 503, not half a file.
+            first = next(pages, [])
+        except BaseException:
+            response.leave()
+            raise
+        response.streaming_content = write(_chained(first, pages))
         response["Content-Disposition"] = f'attachment; filename="{listing.table}.{self.asked["as"]}"'
         return response
 

@@ -34,6 +34,11 @@ class Handler(ExceptionHandler):
         known: Exception = super().convert_known_exceptions(exc)
         return known
 
+    def report_exception(self, exc: exceptions.APIException, response: Response) -> None:
+        # Somebody may try again: there is nothing to mend, and no trace of it in the log beside the request's line.
+        if not isinstance(exc, Unavailable):
+            super().report_exception(exc, response)
+
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
         if isinstance(exc, Refused):
             return document(exc.status_code, exc.default_code, str(exc.detail), exc.errors)

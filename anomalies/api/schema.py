@@ -50,7 +50,10 @@ ANSWERS = {
     "422": "The idempotency key belongs to another request; or a row is rejected, and `atomic` asks for all or none.",
     "429": "More requests than this key may make in a minute; try again after Retry-After seconds.",
     "500": "Our fault.",
-    "503": "The database does not answer; try again after Retry-After seconds.",
+    "503": (
+        "The database does not answer, or as many exports or listeners are served as can be; "
+        "try again after Retry-After seconds."
+    ),
 }
 UNCHANGED = "The content has the ETag that If-None-Match names."
 EVERYWHERE = ("400", "401", "403", "405", "406", "429", "500", "503")

@@ -13,6 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from anomalies.api import exporting
 from anomalies.api.listings import VERDICTS
@@ -127,8 +128,9 @@ def test_it_says_what_file_it_is(client: Client) -> None:
     }
     for kind, media_type in kinds.items():
         for accepted in ("*/*", media_type.partition(";")[0], "application/json"):
-            response = client.get(f"{BASE}cases/export/?as={kind}", headers={"Accept": accepted})
+            response: Any = client.get(f"{BASE}cases/export/?as={kind}", headers={"Accept": accepted})
             assert response.status_code == 200
+            b"".join(response.streaming_content)
             assert response["Content-Type"] == media_type
             assert response["Content-Disposition"] == f'attachment; filename="cases.{kind}"'
             assert response["Cache-Control"] == "private, no-cache"
@@ -209,3 +211,34 @@ def test_memory_does_not_grow_with_the_list(client: Client) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("threads", "at_a_time"), [(1, 1), (2, 1), (4, 2), (7, 3)])
+def test_half_of_the_threads_are_kept_for_other_requests(
+    threads: int, at_a_time: int, client: Client, settings: Settings
+) -> None:
+    settings.WEB_THREADS = threads
+    path = f"{BASE}transactions/export/"
+    under_way: list[Any] = [client.get(path) for _ in range(at_a_time)]
+    assert {response.status_code for response in under_way} == {200}
+    refused = client.get(path)
+    assert problem(refused, 503)["type"].endswith(":too_many_exports")
+    assert refused["Retry-After"] == "5"
+    assert results(client, "transactions/") == []
+    b"".join(under_way.pop().streaming_content)
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.django_db
+def test_an_export_that_fails_or_is_left_takes_no_place(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"{BASE}transactions/export/"
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "ROWS_AT_ONCE", 1 << 63)
+        assert all(problem(client.get(path), 400) for _ in range(3))
+    assert not exporting.Export.under_way
+    for _ in range(3):
+        response: Any = client.get(path)
+        assert next(response.streaming_content)
+        response._iterator.close()  # Where Django's client closes the response as a server would.
+    assert not exporting.Export.under_way
