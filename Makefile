@@ -39,10 +39,11 @@ stop:
 	    { [ ! -d var/postgres-test ] || $(TEST_POSTGRES) $(MANAGE) db stop; }; \
 	fi
 
+# By a trap: `.POSIX` has make run the shell with -e, which ends it at the first failure.
 test: check
-	@$(PY) -m pytest $(PARALLEL); status=$$?; \
-	[ ! -d var/postgres-test ] || $(TEST_POSTGRES) $(MANAGE) db stop >/dev/null; \
-	exit $$status
+	@trap '[ ! -d var/postgres-test ] || $(TEST_POSTGRES) $(MANAGE) db stop >/dev/null' EXIT; \
+	trap 'exit 130' INT; trap 'exit 143' TERM; \
+	$(PY) -m pytest $(PARALLEL)
 
 check: dev
 	$(PY) -m ruff check .

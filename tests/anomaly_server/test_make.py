@@ -160,6 +160,22 @@ def test_the_secret_is_made_once_and_for_its_owner_only(folder: Path) -> None:
     assert (folder / ".env").read_text() == made
 
 
+TESTING = """#!/bin/sh
+# Stands where .venv/bin/python does; tells how the tests end, and writes down what else is run.
+case "$*" in *"-m pytest"*) {tests} ;; esac
+echo "$EMBEDDED_POSTGRES_DIR $*" >>"{calls}"
+"""
+
+
+@pytest.mark.parametrize(("tests", "code"), [("exit 0", 0), ("exit 1", 2), ("kill -INT $PPID; exit 2", 2)])
+def test_the_postgresql_of_the_tests_is_stopped_however_they_end(folder: Path, tests: str, code: int) -> None:
+    calls = folder.parent / "calls"
+    executable(folder / ".venv" / "bin" / "python", TESTING.format(tests=tests, calls=calls))
+    (folder / "var" / "postgres-test").mkdir(parents=True)
+    assert make(folder, "--old-file=check", "test").returncode == code
+    assert calls.read_text() == f"{folder}/var/postgres-test manage.py db stop\n"
+
+
 def test_every_target_is_explained_and_real() -> None:
     text = (ROOT / "Makefile").read_text()
     explained = set(re.findall(r"echo 'make (\w+) ", text))
