@@ -1,5 +1,6 @@
 """What the application's role may do with the tables that the owner made, tried out on a real server."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +127,18 @@ def test_everything_belongs_to_the_owner(app: Connection) -> None:
            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S', 'v')"""
     ).fetchall()
     assert owners == [(roles.OWNER,)]
+
+
+def test_the_doctor_sees_whether_the_roles_are_separate(installed: Path, manage: children.Managers) -> None:
+    def roles_of() -> dict[str, str]:
+        told = json.loads(manage(installed, "doctor", "--json").stdout)
+        return next(one for one in told["checks"] if one["check"] == "roles")
+
+    assert (roles_of()["level"], roles_of()["do"]) == ("ok", "")
+    with children.connect(installed, roles.OWNER) as owner:
+        owner.execute("GRANT UPDATE ON transactions TO anomaly_app")
+        assert roles_of()["level"] == "error"
+        assert "change stored transactions" in roles_of()["says"]
+        # As it says.
+        assert manage(installed, "migrate", "--verbosity=0").returncode == 0
+        assert roles_of()["level"] == "ok"
