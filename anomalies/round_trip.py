@@ -57,7 +57,12 @@ class Statement:
         return [_written(values[name]) for name in self.names] or None
 
 
+class Unplanned(Statement):
+    """One without values that is there when all plans are lost."""
+
+
 BEGIN = Statement("BEGIN")
+KEEP, KEPT = Unplanned("SAVEPOINT round_trip"), Unplanned("RELEASE SAVEPOINT round_trip")
 
 
 @lru_cache(maxsize=64)
@@ -79,8 +84,7 @@ def together(statements: Sequence[Statement], values: Mapping[str, Any]) -> list
     session = connection.connection
     with connection.wrap_database_errors:
         if session.pgconn.transaction_status == TransactionStatus.INTRANS:
-            _planned[session] = _still_planned(session)
-            return _sent(session, statements, values)
+            return _sent_within(session, statements, values)
         found = _sent(session, statements, values)
         if any(map(_is_lost, found)):
             # Nothing but what is sent again can be undone by this.
@@ -91,11 +95,20 @@ def together(statements: Sequence[Statement], values: Mapping[str, Any]) -> list
         return found
 
 
-def _still_planned(session: Session) -> set[bytes]:
-    """Which plans the connection has. After some rollbacks psycopg throws away all, also those that are not its own.
+def _sent_within(session: Session, statements: Sequence[Statement], values: Mapping[str, Any]) -> list[PGresult]:
+    """The same in a transaction that goes on. To look before which plans there are would be a round trip too."""
+    # A savepoint that the statements make would go with ours.
+    end = () if any(one.sql.startswith("SAVEPOINT") for one in statements) else (KEPT,)
+    found = _sent(session, (KEEP, *statements, *end), values)[1 : len(statements) + 1]
+    if any(map(_is_lost, found)):
+        session.execute("ROLLBACK TO SAVEPOINT round_trip")
+        _planned[session] = _still_planned(session)
+        found = _sent(session, statements, values)
+    return found
 
-    Asked only within a transaction: what fails before one has begun can be sent again.
-    """
+
+def _still_planned(session: Session) -> set[bytes]:
+    """Which plans the connection has. After some rollbacks psycopg throws away all, also those that are not its own."""
     names = session.execute("SELECT name FROM pg_prepared_statements WHERE name ^@ %s", [PREFIX]).fetchall()
     return {name.encode() for (name,) in names}
 
@@ -137,6 +150,10 @@ def _sent(session: Session, statements: Sequence[Statement], values: Mapping[str
         low.enter_pipeline_mode()
         try:
             for one in (BEGIN, *statements) if begins else statements:
+                if isinstance(one, Unplanned):
+                    low.send_query_params(one.text, None)
+                    asked.append(None)
+                    continue
                 if one.name not in planned and one.name not in asked:
                     low.send_prepare(one.name, one.text)
                     asked.append(one.name)

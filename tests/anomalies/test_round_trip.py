@@ -10,7 +10,7 @@ from django.db.utils import DataError
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from anomalies import round_trip
-from anomalies.round_trip import Statement, row, together
+from anomalies.round_trip import Statement, command, row, together
 
 pytestmark = pytest.mark.django_db
 # Without a transaction of the test's own around it.
@@ -82,6 +82,22 @@ def test_plans_that_were_thrown_away_are_made_again(begun: str) -> None:
                     cursor.execute("SELECT 1")
             results = together((QUOTIENT, SUM), {"one": 8, "two": 4})
     assert [row(one) for one in results] == [[b"2"], [b"12"]]
+
+
+@ALONE
+@pytest.mark.parametrize("lost", [False, True])
+def test_in_a_transaction_that_goes_on_what_was_done_before_and_savepoints_stay(lost: bool) -> None:
+    kept = Statement("SELECT current_setting('round_trip.test', true)")
+    with transaction.atomic(), connection.cursor() as cursor:
+        together((kept,), {})
+        cursor.execute("SET LOCAL round_trip.test = 'before'")
+        if lost:
+            cursor.execute("DEALLOCATE ALL")
+        results = together((SUM, command("SAVEPOINT ours"), kept), {"one": 1, "two": 1})
+        assert [row(one) for one in results] == [[b"2"], None, [b"before"]]
+        cursor.execute("SET LOCAL round_trip.test = 'after'")
+        cursor.execute("ROLLBACK TO SAVEPOINT ours")
+        assert row(together((kept,), {})[0]) == [b"before"]
 
 
 @ALONE
