@@ -242,9 +242,9 @@ def test_the_docs_page_works_in_a_browser_that_reaches_nobody_else(live_server: 
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{live_server.url}/api/docs/")
-        page.wait_for_selector("#operations-transactions-transactions_create", timeout=30_000)
+        page.wait_for_selector("#operations-transactions-transactions_create", timeout=120_000)
         page.click("#operations-transactions-transactions_create button.opblock-summary-control")
-        page.wait_for_selector("text=urn:anomaly-server:problem:invalid", timeout=30_000)
+        page.wait_for_selector("text=urn:anomaly-server:problem:invalid", timeout=120_000)
         browser.close()
     assert complaints == []
     assert all(address.startswith((live_server.url, "data:")) for address in asked)

@@ -245,7 +245,7 @@ def test_fifty_threads_with_one_key_have_one_effect_and_get_one_answer(tmp_path:
 
 
 def asked(port: int, headers: dict[str, str], content: str) -> tuple[int, bytes]:
-    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as server:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=300)) as server:
         server.request("POST", BASE + TRANSACTIONS, content, headers)
         response = server.getresponse()
         return response.status, response.read()

@@ -57,7 +57,7 @@ def passed_on(asked: BaseHTTPRequestHandler, address: str) -> tuple[int, list[tu
     headers = {name: value for name, value in asked.headers.items() if name.lower() not in HOP_BY_HOP}
     request = urllib.request.Request(address + asked.path, data=body, headers=headers, method=asked.command)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, answer.getheaders(), answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -78,7 +78,7 @@ def answering(
             note(self)
             answer = left.pop(0)
             if answer is None:
-                over.wait(10)
+                over.wait(60)
                 self.close_connection = True
                 return
             status, headers, body = answer

@@ -27,7 +27,7 @@ def send(
     served: Served, path: str, body: Iterable[bytes], kind: str = NDJSON, **more: str
 ) -> tuple[int, dict[str, Any], str]:
     """Status, content and what it says of being a repetition; each piece of the body is a chunk."""
-    with closing(HTTPConnection(urlsplit(served.address).netloc, timeout=30)) as connection:
+    with closing(HTTPConnection(urlsplit(served.address).netloc, timeout=120)) as connection:
         headers = {"Authorization": f"Bearer {served.key}", "Content-Type": kind, "Transfer-Encoding": "chunked"}
         connection.request("POST", path, iter(body), {**headers, **more}, encode_chunked=True)
         answer = connection.getresponse()
@@ -41,7 +41,7 @@ def raw(served: Served, text: bytes, path: str = BULK, kind: str = NDJSON) -> by
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {served.key}\r\n"
         f"Content-Type: {kind}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     )
-    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+    with socket.create_connection((place.hostname, place.port), timeout=120) as connection:
         connection.sendall(head.encode() + text)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -151,7 +151,7 @@ def test_extensions_and_trailers_change_nothing(served: Served) -> None:
 
 
 def test_what_comes_behind_it_on_the_connection_is_the_next_request(served: Served) -> None:
-    with closing(HTTPConnection(urlsplit(served.address).netloc, timeout=30)) as connection:
+    with closing(HTTPConnection(urlsplit(served.address).netloc, timeout=120)) as connection:
         for _ in range(3):
             headers = {"Authorization": f"Bearer {served.key}", "Content-Type": NDJSON, "Transfer-Encoding": "chunked"}
             body = (json.dumps(row).encode() + b"\n" for row in rows(2))

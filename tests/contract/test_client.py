@@ -1,7 +1,6 @@
 """The Python client in clients/python, against the real server."""
 
 import json
-import time
 import tomllib
 from dataclasses import replace
 from datetime import timedelta
@@ -153,10 +152,9 @@ def test_after_all_tries_it_says_so_without_the_key() -> None:
 
 
 def test_a_silent_server_is_given_up() -> None:
-    begun = time.monotonic()
+    """Before it hangs up by itself after a minute: then it would be no timeout."""
     with answering([None]) as address, pytest.raises(Unreachable, match="Timeout"):
         stranger(address, tries=1, timeout_s=0.2)
-    assert time.monotonic() - begun < 5
 
 
 def test_the_key_goes_to_no_other_server() -> None:

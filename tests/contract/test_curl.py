@@ -70,7 +70,7 @@ def test_an_example_is_answered_as_the_document_says(shown: Example, served: Ser
         env={"PATH": os.environ["PATH"], "CURL_HOME": str(curl_home), **placeholders},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     may_listen_on = " -m " in shown.text

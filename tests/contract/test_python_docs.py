@@ -42,7 +42,7 @@ def started(program: str, **variables: str) -> "subprocess.Popen[str]":
 def said(program: str, given: str = "", **variables: str) -> list[str]:
     """The lines that it prints."""
     with started(program, **variables) as running:
-        out, err = running.communicate(given, timeout=60)
+        out, err = running.communicate(given, timeout=300)
     assert (running.returncode, err) == (0, "")
     return out.splitlines()
 
