@@ -1,13 +1,14 @@
 """Our API beside others that answer the same over HTTP, all in one run, interleaved; medians of the turns.
 
-    python -m benchmarks.http [--rows 1000000] [--users 5000] [--requests 1000] [--turns 7] [--no-scoring] [--json]
+    python -m benchmarks.http [--rows 1000000] [--users 5000] [--requests 1000] [--turns 7] [--no-scoring] [--quiet]
 
 Makes a database of its own on the configured server, fills it, and drops it at the end. Every rival serves on two
 processes and is asked over 8 connections that stay open: for pages of 100 rows of random users in a date and an
 amount range, and to store payments. Ours has a key with a limit, strict filters and cursors; the rivals have none of
 them. Beside requests a second it tells the processor time of one request in the server's processes, which other work
-on the machine blurs less, that of PostgreSQL for it, and that of the client, which shares the processors. `make bench`
-installs the rivals.
+on the machine blurs less, that of PostgreSQL for it, and that of the client, which shares the processors. With --quiet,
+a turn begins when nothing else works on the machine, and one that was disturbed nevertheless is repeated, whosever it
+was and whatever came of it. `make bench` installs the rivals.
 """
 
 import argparse
@@ -53,6 +54,9 @@ OURS = (*GUNICORN, "anomaly_server.wsgi")
 # Our worker hands listeners to a hub of ours; the rivals' applications know nothing of it.
 THEIRS = (*GUNICORN, "--worker-class", "gthread")
 BARE = "bare WSGI"
+# Processors that other work may take in a turn, without disturbing it; and for how long nothing must happen before it.
+DISTURBED = 0.3
+QUIET_S = 0.25
 
 
 class Rival(NamedTuple):
@@ -211,6 +215,31 @@ def send(port: int, work: list[bytes]) -> dict[str, Any]:
     return found
 
 
+def busy_s() -> float:
+    """The processor time that everything on the machine has taken."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
+
+
+def wait_for_quiet() -> None:
+    while True:
+        before = busy_s()
+        sleep(QUIET_S)
+        if busy_s() - before < DISTURBED * QUIET_S:
+            return
+
+
+def undisturbed(main: psutil.Process, port: int, work: Iterator[bytes], count: int) -> Turn:
+    """A turn beside which nothing else worked, however many it takes."""
+    while True:
+        wait_for_quiet()
+        began, before = monotonic(), busy_s()
+        found = turn(main, port, list(islice(work, count)))
+        others = busy_s() - before - found.together_ms * count / 1000
+        if others < DISTURBED * (monotonic() - began):
+            return found
+
+
 def turn(main: psutil.Process, port: int, work: list[bytes]) -> Turn:
     """Let the server work; only its own processes and PostgreSQL's are counted."""
     processes, databases = [main, *main.children(recursive=True)], backends()
@@ -246,7 +275,9 @@ def key() -> str:
     return keys.create(owner=owner, name="benchmark", scopes=scopes.ALL, rate_limit=RATE)[1]
 
 
-def measure(kinds: Mapping[str, tuple[str, ...]], *, count: int, turns: int, users: int) -> dict[str, dict[str, Turn]]:
+def measure(
+    kinds: Mapping[str, tuple[str, ...]], *, count: int, turns: int, users: int, quiet: bool
+) -> dict[str, dict[str, Turn]]:
     """The median turn of each rival in each kind; the first turn of each warms it up and does not count."""
     found: dict[str, dict[str, list[Turn]]] = {kind: {name: [] for name in names} for kind, names in kinds.items()}
     text = key()
@@ -256,9 +287,12 @@ def measure(kinds: Mapping[str, tuple[str, ...]], *, count: int, turns: int, use
         wire = {(kind, name): requests(kind, RIVALS[name].path, text, users) for kind in kinds for name in kinds[kind]}
         for _ in range(turns + 1):
             for kind, name in wire:
-                work = list(islice(wire[kind, name], count))
-                found[kind][name].append(turn(*at[name], work))
+                work = wire[kind, name]
+                one = undisturbed(*at[name], work, count) if quiet else turn(*at[name], list(islice(work, count)))
+                found[kind][name].append(one)
             if "listing" in kinds:
+                if quiet:
+                    wait_for_quiet()
                 per_second = pgbench(Path(folder) / "primary.sql", count, users)
                 found["listing"].setdefault("pgbench", []).append(Turn(per_second, 0.0, 0.0, 0.0))
     return {kind: {name: _median(seen[1:]) for name, seen in names.items()} for kind, names in found.items()}
@@ -296,6 +330,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=1_000, help="to each server a turn")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--no-scoring", action="store_true", help="leave out what needs a scored history")
+    parser.add_argument("--quiet", action="store_true", help="only turns beside which nothing else worked")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     kinds = {
@@ -306,7 +341,7 @@ def main() -> None:
         payments.fill(rows=options.rows, users=options.users, days=DAYS)
         if not options.no_scoring:
             call_command("score", stdout=sys.stderr)
-        found = measure(kinds, count=options.requests, turns=options.turns, users=options.users)
+        found = measure(kinds, count=options.requests, turns=options.turns, users=options.users, quiet=options.quiet)
     if options.json:
         print(json.dumps({kind: {name: it._asdict() for name, it in names.items()} for kind, names in found.items()}))
     else:
