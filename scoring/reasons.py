@@ -83,7 +83,10 @@ def over_median(row: Row, _norms: Norms, _currency: int) -> Detail:
 def over_mean(row: Row, _norms: Norms, _currency: int) -> Detail:
     names = {"amount": "amount", "mean": "mean_90d", "spread": "spread_90d", "payments": "payments_90d"}
     values = {name: row[source] for name, source in names.items()}
-    values |= {"ratio": row["amount_over_mean"], "times": row["amount_spreads"], "days": 90.0}
+    values |= {"times": row["amount_spreads"], "days": 90.0}
+    # Where most payments are of 0 the mean is 0, and nothing a multiple of it.
+    if "amount_over_mean" in row:
+        values["ratio"] = row["amount_over_mean"]
     return row["amount"], row["mean_90d"], values
 
 

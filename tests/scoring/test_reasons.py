@@ -142,3 +142,18 @@ def test_an_amount_in_the_wrong_category_is_told_though_neither_is_rare() -> Non
     one = {one["group"]: one for one in last_reasons(columns, {"category": 1, "minor": 50_000})}["category"]
     assert one["observed"] < one["expected"] / 100
     assert one["contribution"] > 1
+
+
+def test_a_user_whose_payments_are_mostly_of_nothing_gets_reasons_too() -> None:
+    """Their mean is 0, of which nothing is a multiple, but the usual deviation from it is not."""
+    columns = population()
+    _, reference = reference_of(columns)
+    columns.minor[-100:] = np.where(np.arange(100) % 3, 0, 5000)
+    columns.minor[-1] = 900_000
+    features = build(columns)
+    alone = features.take(slice(-1, None))
+    last = reasons(features, score(features, reference), len(features) - 1)
+    assert last == reasons(alone, score(alone, reference), 0)
+    (own,) = [one for one in last if one["group"] == "own_amount"]
+    assert (own["code"], own["observed"], own["expected"]) == ("amount_spreads", 9000.0, 0.0)
+    assert own["values"].keys() == {"amount", "mean", "spread", "payments", "times", "days"}
