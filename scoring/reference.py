@@ -35,7 +35,7 @@ CHANCES = (*repeat.EVIDENCE, *merchant.EVIDENCE)
 OF_CHANCES = (repeat.NAME, merchant.NAME)
 # A population keeps to a model if what it calls one in a hundred is not commoner than that.
 BELIEVED_UP_TO = 2.0
-VERSION = 5
+VERSION = 6
 # Their evidence are alternatives, of which the strangest counts: an unknown device is none the less so for being
 # where its owner lives, and does not fade in data that have more keys.
 ALTERNATIVES = (novelty.NAME,)
@@ -45,10 +45,13 @@ MINIMUM_ROWS = 500
 ROWS_BEYOND_TRUSTED = 30
 # Rows judged at a time, so that the intermediate columns stay in the processor's cache.
 ROWS_AT_A_TIME = 16_384
-# Evidence of a group below one decade of surprise counts only to break ties.
+# What lies within the noise of its group counts only to break ties.
 TIE_BREAKER = 0.01
 # What a decade of each group counts where a model says nothing else; `weights.checked` says which others there may be.
 WEIGHTS: Mapping[str, float] = dict.fromkeys(GROUPS, 1.0)
+# The decades of a group that do not count. What every tenth row has is noise; of a charge that comes again one row in
+# some hundreds has any evidence at all, and none of them by rank.
+NOISE: Mapping[str, float] = {**dict.fromkeys(GROUPS, 1.0), repeat.NAME: 0.0}
 
 
 class TooFewRows(Exception):
@@ -258,14 +261,14 @@ Judged = tuple[Bools, Reference]
 
 
 def contributions(means: Floats, groups: Mapping[str, Tail], weights: Mapping[str, float]) -> Floats:
-    """(n, G) weight times the decades of surprise beyond the first, and a little for what lies below."""
+    """(n, G) weight times the decades of surprise beyond the noise, and a little for what lies below."""
     result = np.zeros((len(GROUPS), len(means)))
     counted = [(place, group) for place, group in enumerate(GROUPS) if group in groups or group in OF_CHANCES]
     for rows in in_cache(len(means)):
         for place, group in counted:
             mean = means[rows, place]
             surprise = tails.known_or_0(groups[group].surprise(mean) if group in groups else mean)
-            result[place, rows] = weights[group] * np.maximum(surprise - 1, 0) + TIE_BREAKER * surprise
+            result[place, rows] = weights[group] * np.maximum(surprise - NOISE[group], 0) + TIE_BREAKER * surprise
     return result.T
 
 

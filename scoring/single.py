@@ -18,6 +18,7 @@ from scoring.reference import (
     CHANCES,
     EVIDENCE,
     GROUPS,
+    NOISE,
     OF_CHANCES,
     TIE_BREAKER,
     Norms,
@@ -94,7 +95,7 @@ def contribution(group: str, evidence: Sequence[float], reference: Reference) ->
         return 0.0
     together = max(known) if group in ALTERNATIVES else mean(known)
     surprise = together if tail is None else tail.surprise_of(together)
-    return reference.weights[group] * max(surprise - 1, 0.0) + TIE_BREAKER * surprise
+    return reference.weights[group] * max(surprise - NOISE[group], 0.0) + TIE_BREAKER * surprise
 
 
 def mean(values: Sequence[float]) -> float:

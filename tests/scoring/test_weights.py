@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scoring import Features, Reference, explain, score
-from scoring.reference import GROUPS, TIE_BREAKER
+from scoring.reference import GROUPS, TIE_BREAKER, WEIGHTS, contributions
 from scoring.weights import BadWeights, checked
 from tests.scoring.histories import population, reference_of
 
@@ -35,6 +35,13 @@ def test_a_weight_multiplies_what_lies_beyond_the_first_decade(features: Feature
             score(features, weighted).contributions[known, place], expected[known], rtol=0, atol=1e-12
         )
         assert (expected[known] > 0.5).any() or not weight
+
+
+def test_a_charge_that_comes_again_counts_from_its_first_decade_on() -> None:
+    """No row has it by rank, unlike a surge, of which every row at the merchant has some."""
+    found = contributions(np.full((1, len(GROUPS)), 2.0), {}, WEIGHTS)[0]
+    assert found[GROUPS.index("repeat")] == pytest.approx(2 + 2 * TIE_BREAKER)
+    assert found[GROUPS.index("merchant_surge")] == pytest.approx(1 + 2 * TIE_BREAKER)
 
 
 def test_the_norms_are_those_of_every_model_and_only_raw_is_its_own(features: Features, weighted: Reference) -> None:
