@@ -32,26 +32,26 @@ from anomalies import budget  # noqa: E402
 from anomalies.models import AlertBudget  # noqa: E402
 
 # The groups of evidence that a kind's definition in transactions/demo/planted.py implies: by what it plants, not by
-# what is found of it.
+# what is found of it. Four kinds are paid by thieves, who keep hours of their own (`stage.anytime`).
 CAUSES: dict[str, tuple[str, ...]] = {
     # Many times the user's mean: large for the user, and so for everybody and for the category.
     "amount_spike": ("own_amount", "population_amount", "category"),
-    # Many in minutes, a third of them refused.
-    "small_burst": ("velocity",),
+    # Many in minutes, a third of them refused, mostly from an unknown device, at any hour.
+    "small_burst": ("velocity", "novelty", "hour"),
     # After months without a payment.
     "dormant_wakes": ("silence",),
     # Nothing but the hour is strange.
     "odd_hour": ("hour",),
-    # A country and a device that the user never had.
-    "new_country_device": ("novelty",),
+    # A country and a device that the user never had, at any hour.
+    "new_country_device": ("novelty", "hour"),
     # Several within days, each of them large.
     "structuring": ("spell", "velocity", "own_amount", "population_amount", "category"),
     # The same amount at the same merchant within minutes.
     "duplicate_charge": ("repeat",),
-    # Several a day for some days, raised amounts, an unknown device.
-    "takeover_spell": ("spell", "velocity", "own_amount", "novelty"),
-    # Each amount is usual: only the merchant's customers together tell.
-    "compromised_merchant": ("merchant_surge",),
+    # Several a day for some days, raised amounts, an unknown device, at any hour.
+    "takeover_spell": ("spell", "velocity", "own_amount", "novelty", "hour"),
+    # Each amount is usual: the merchant's customers together tell, and the hour, which is the thief's.
+    "compromised_merchant": ("merchant_surge", "hour"),
 }
 DAY = timedelta(days=1)
 
