@@ -58,7 +58,7 @@ def newest_or_setting() -> int:
 def change(cases_per_day: int, *, by: User) -> AlertBudget:
     """Let it be so many new cases a day from now on. Raises BudgetError.
 
-    A live score goes by it within settings.LIVE_CACHE_S; open cases stay open.
+    A live score goes by it within seconds, or a minute (`anomalies.renewed`); open cases stay open.
     """
     if not LEAST <= cases_per_day <= MOST:
         raise BudgetError(f"A budget is a whole number of cases a day, from {LEAST} to {MOST:,}.")

@@ -4,8 +4,6 @@ Models follow on one another: each judges by its own references, from its `live_
 a row has the same score whenever it is scored.
 """
 
-import math
-import time
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,10 +13,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.conf import settings
-
 import scoring
 from anomalies.models import ModelVersion, Reference
+from anomalies.renewed import Renewed
 from scoring.reference import VERSION
 
 
@@ -44,19 +41,11 @@ class Turn(NamedTuple):
 Listed = Sequence[Turn]
 
 
-class _Known:
-    """The list of stored references as this process last read it, for settings.LIVE_CACHE_S seconds."""
+class _Known(Renewed[Listed]):
+    """The list of stored references as this process last read it."""
 
     def __init__(self) -> None:
-        self.read_at = -math.inf
-        self.listed: Listed = ()
-
-    def __call__(self) -> Listed:
-        now = time.monotonic()
-        if now - self.read_at >= settings.LIVE_CACHE_S:
-            # Two threads may read at once: both read the truth.
-            self.listed, self.read_at = _listed(), now
-        return self.listed
+        super().__init__(lambda: _listed())
 
 
 _known = _Known()
@@ -65,7 +54,7 @@ _known = _Known()
 def in_force(at: datetime) -> Stored | None:
     """The newest reference that ends at or before `at`, so that nothing is judged by its own future, of the model then.
 
-    One that another process has just built, or let go live, counts some seconds later (settings.LIVE_CACHE_S),
+    One that another process has just built, or let go live, counts some seconds later (`anomalies.renewed`),
     which spares a live score its query: every score names the reference it used.
     """
     (found,) = in_force_at([at])

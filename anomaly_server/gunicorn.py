@@ -88,3 +88,10 @@ def pre_fork(_server: Any, _worker: Any) -> None:
     gc.freeze()
     # A request makes some thousand objects, and hardly any of them needs the collector to go.
     gc.set_threshold(10_000, 20, 20)
+
+
+def post_request(_worker: Any, _request: Any, _environ: Any, _answer: Any) -> None:
+    """The answer has left: read anew what the next ones go by, so that nobody waits for it."""
+    from anomalies.renewed import renew_due
+
+    renew_due()

@@ -24,6 +24,7 @@ from anomalies import budget, pending, round_trip
 from anomalies.findings import Finding, Scored, Unscored
 from anomalies.fresh import record_fresh
 from anomalies.guard import Guard, Unsure
+from anomalies.renewed import Renewed
 from anomalies.round_trip import command
 from transactions import counting, history, scorer, store
 from transactions.rows import Row
@@ -136,12 +137,12 @@ def _record(row: Row, scored: Scored | Unscored) -> None:
 
 
 def _threshold(at: datetime) -> float:
-    """The alert threshold at that time, at most settings.LIVE_CACHE_S seconds old and for the hour as a whole."""
+    """The alert threshold at that time, some seconds old (`anomalies.renewed`) and for the hour as a whole."""
     if not settings.LIVE_CACHE_S:
         return budget.threshold(at)
-    return _threshold_of(at.replace(minute=0, second=0, microsecond=0), int(time.monotonic() / settings.LIVE_CACHE_S))
+    return _threshold_of(at.replace(minute=0, second=0, microsecond=0))()
 
 
 @lru_cache(maxsize=64)
-def _threshold_of(hour: datetime, _read_at: int) -> float:
-    return budget.threshold(hour + timedelta(hours=1))
+def _threshold_of(hour: datetime) -> Renewed[float]:
+    return Renewed(lambda: budget.threshold(hour + timedelta(hours=1)))

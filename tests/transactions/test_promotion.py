@@ -122,7 +122,7 @@ def test_a_process_notices_within_the_time_for_which_it_remembers(
         promotion.promote("steep", by=None)
         assert judge() == BUILT_IN_MODEL
         now = time.monotonic()
-        monkeypatch.setattr(references.time, "monotonic", lambda: now + 600)
+        monkeypatch.setattr(time, "monotonic", lambda: now + 600)
         assert judge() == shadow.pk
 
 

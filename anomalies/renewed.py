@@ -1,0 +1,85 @@
+"""What many requests need and none should wait for: it is read anew after an answer has been sent, not before.
+
+A server says when that is, by `renew_due`. In any other process a value that has grown too old is read at once.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import structlog
+from django.conf import settings
+
+Value = TypeVar("Value")
+log = structlog.get_logger(__name__)
+
+# Nobody has asked for so long: then a request reads it itself, and waits, rather than go by what was.
+LONGEST_S = 60.0
+
+
+class Renewed(Generic[Value]):
+    """What `read` returns, at most settings.LIVE_CACHE_S seconds old.
+
+    In a server that renews after its answers the first one to find it older still goes by it, up to LONGEST_S.
+    """
+
+    def __init__(self, read: Callable[[], Value]) -> None:
+        self._read = read
+        self._kept: tuple[float, Value] | None = None
+
+    def __call__(self) -> Value:
+        if self._kept is not None:
+            read_at, value = self._kept
+            age = time.monotonic() - read_at
+            if age < settings.LIVE_CACHE_S:
+                return value
+            if _after_answers.happens and age < LONGEST_S:
+                _after_answers.due[id(self)] = self
+                return value
+        return self.renew()
+
+    def renew(self) -> Value:
+        """Read it now. Two threads may do so at once: both read the truth."""
+        began = time.monotonic()
+        value = self._read()
+        self._kept = began, value
+        return value
+
+    def is_old(self) -> bool:
+        return self._kept is None or time.monotonic() - self._kept[0] >= settings.LIVE_CACHE_S
+
+
+class _AfterAnswers:
+    """Whether somebody renews what is due after answers have been sent, and what that is."""
+
+    def __init__(self) -> None:
+        self.happens = False
+        self.due: dict[int, Renewed[Any]] = {}
+        self.last_failure = -math.inf
+
+
+_after_answers = _AfterAnswers()
+
+
+def renew_due() -> None:
+    """Read anew what requests found too old. For a server, after it has sent an answer; raises nothing.
+
+    One thread renews a value, and those that still find the old one meanwhile do not wait. After a failure it is left
+    to grow old for settings.LIVE_CACHE_S.
+    """
+    _after_answers.happens = True
+    if time.monotonic() - _after_answers.last_failure < settings.LIVE_CACHE_S:
+        return
+    while _after_answers.due:
+        try:
+            _, one = _after_answers.due.popitem()
+        except KeyError:  # Another thread was quicker.
+            return
+        try:
+            if one.is_old():
+                one.renew()
+        except Exception:
+            _after_answers.last_failure = time.monotonic()
+            log.exception("renewal_failed")
+            return
