@@ -18,7 +18,7 @@ from transactions.scorer import EPOCH
 def promote(name: str, *, by: Actor) -> ModelVersion:
     """Let a model in shadow score payments from now on, instead of the live one. Raises ModelError.
 
-    Other processes notice within seconds, or a minute (`anomalies.renewed`). What was stored before keeps the score that it has.
+    Other processes notice within seconds, or a minute (`anomalies.renewed`). What was stored before keeps its score.
     """
     model, live = model_versions.named(name), model_versions.live()
     model_versions.check_promotable(model)
