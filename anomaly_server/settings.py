@@ -141,7 +141,7 @@ ANOMALY_FLOOR = number("ANOMALY_FLOOR", default=40, low=1, high=100)
 ALERT_BUDGET = number("ALERT_BUDGET", default=100, low=1, high=1_000_000)
 # A transaction that comes in alone is scored before it is answered; false leaves it to the worker.
 LIVE_SCORING = flag("LIVE_SCORING", default=True)
-# For so many seconds a live score goes by the references and the alert threshold that its process has read.
+# After so many seconds a process reads anew what live scores go by: references and threshold (`anomalies.renewed`).
 LIVE_CACHE_S = 5.0
 
 # Webhooks: where they may go beyond https and public addresses, and how long one may take.
