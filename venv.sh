@@ -48,8 +48,11 @@ make_venv() {
 
 install() {
     say "Installing $requirements ..."
-    # -qq: pip shows errors only. The hashes in the file are checked against what is downloaded.
-    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r "$requirements" || {
+    # -qq: pip shows errors only. The hashes in the file are checked against what is downloaded. --no-deps: the file is
+    # complete, and pip before 23.3 refuses it ("must have their versions pinned") as soon as there is a newer release of
+    # something that another package wants with an extra.
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --require-hashes \
+        -r "$requirements" || {
         say "$requirements could not be installed; pip says why above. The first install needs the network."
         exit 1
     }

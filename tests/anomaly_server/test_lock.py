@@ -1,6 +1,8 @@
 """The locked requirements are what requirements*.in asks for, without asking any network."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from packaging.requirements import Requirement
@@ -47,3 +49,9 @@ def test_every_version_has_hashes(name: str) -> None:
     packages = re.split(r"^(?=\S)", text, flags=re.MULTILINE)[1:]
     assert packages
     assert all("--hash=sha256:" in package for package in packages)
+
+
+def test_the_locks_leave_out_nothing_that_a_package_needs() -> None:
+    # venv.sh installs what they name and asks for nothing else.
+    checked = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
