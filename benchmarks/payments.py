@@ -70,7 +70,9 @@ def _made(name: str, login: dict[str, str]) -> Iterator[None]:
 def _turn_to(login: dict[str, str]) -> None:
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
-    connection.settings_dict["NAME"] = login["dbname"]
+    # Another process is told by these, and knows only DATABASE_URL.
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    connection.settings_dict.update({ours: login.get(theirs, "") for ours, theirs in names.items()})
     user, password = quote(login.get("user", "")), quote(login.get("password", ""), safe="")
     host, port = quote(login.get("host", ""), safe=""), login.get("port", "")
     os.environ["DATABASE_URL"] = f"postgresql://{user}:{password}@/{login['dbname']}?host={host}&port={port}"
