@@ -71,7 +71,35 @@ def command(sql: str) -> Statement:
     return Statement(sql)
 
 
-def together(statements: Sequence[Statement], values: Mapping[str, Any]) -> list[PGresult]:
+class Heard:
+    """Hears what one of several statements answers while the server still executes those behind it.
+
+    `hear` may compute, but not ask the database; what it raises is raised by `answer`. It hears again of what is sent
+    again.
+    """
+
+    def __init__(self, statement: Statement, hear: Callable[[PGresult], Any]) -> None:
+        self.statement = statement
+        self._hear = hear
+        self._said: Any = None
+        self._error: Exception | None = None
+
+    def __call__(self, result: PGresult) -> None:
+        try:
+            self._said, self._error = self._hear(result), None
+        except Exception as error:
+            self._error = error
+
+    def answer(self) -> Any:
+        """What `hear` returned; None if it heard nothing."""
+        if self._error is not None:
+            raise self._error
+        return self._said
+
+
+def together(
+    statements: Sequence[Statement], values: Mapping[str, Any], *, heard: Heard | None = None
+) -> list[PGresult]:
     """One result for each statement, of which the last ones may have failed: see `row`. One round trip.
 
     Begins the database transaction if the caller's atomic block has not done so. Raises Django's errors.
@@ -84,26 +112,28 @@ def together(statements: Sequence[Statement], values: Mapping[str, Any]) -> list
     session = connection.connection
     with connection.wrap_database_errors:
         if session.pgconn.transaction_status == TransactionStatus.INTRANS:
-            return _sent_within(session, statements, values)
-        found = _sent(session, statements, values)
+            return _sent_within(session, statements, values, heard)
+        found = _sent(session, statements, values, heard)
         if any(map(_is_lost, found)):
             # Nothing but what is sent again can be undone by this.
             session.rollback()
             _planned[session] = _still_planned(session)
             session.rollback()
-            found = _sent(session, statements, values)
+            found = _sent(session, statements, values, heard)
         return found
 
 
-def _sent_within(session: Session, statements: Sequence[Statement], values: Mapping[str, Any]) -> list[PGresult]:
+def _sent_within(
+    session: Session, statements: Sequence[Statement], values: Mapping[str, Any], heard: Heard | None
+) -> list[PGresult]:
     """The same in a transaction that goes on. To look before which plans there are would be a round trip too."""
     # A savepoint that the statements make would go with ours.
     end = () if any(one.sql.startswith("SAVEPOINT") for one in statements) else (KEPT,)
-    found = _sent(session, (KEEP, *statements, *end), values)[1 : len(statements) + 1]
+    found = _sent(session, (KEEP, *statements, *end), values, heard)[1 : len(statements) + 1]
     if any(map(_is_lost, found)):
         session.execute("ROLLBACK TO SAVEPOINT round_trip")
         _planned[session] = _still_planned(session)
-        found = _sent(session, statements, values)
+        found = _sent(session, statements, values, heard)
     return found
 
 
@@ -140,12 +170,15 @@ def has_failed(result: PGresult) -> bool:
     return result.status == ExecStatus.FATAL_ERROR
 
 
-def _sent(session: Session, statements: Sequence[Statement], values: Mapping[str, Any]) -> list[PGresult]:
+def _sent(
+    session: Session, statements: Sequence[Statement], values: Mapping[str, Any], heard: Heard | None
+) -> list[PGresult]:
     low = session.pgconn
     begins = low.transaction_status == TransactionStatus.IDLE and not session.autocommit
     planned = _planned.setdefault(session, set())
     # Each with the name of the statement that it plans, if it does.
     asked: list[bytes | None] = []
+    at = -1
     with session.lock:
         low.enter_pipeline_mode()
         try:
@@ -159,8 +192,12 @@ def _sent(session: Session, statements: Sequence[Statement], values: Mapping[str
                     asked.append(one.name)
                 low.send_query_prepared(one.name, one.written(values), None, one.format)
                 asked.append(None)
+                if heard is not None and one is heard.statement:
+                    at = len(asked) - 1
+                    # Else the server keeps its answers until the end.
+                    low.send_flush_request()
             low.pipeline_sync()
-            found = _received(low)
+            found = _received(low, at, heard)
             low.exit_pipeline_mode()
         except BaseException:
             # Nobody knows what is still on its way: the pool throws such a connection away.
@@ -175,8 +212,8 @@ def _sent(session: Session, statements: Sequence[Statement], values: Mapping[str
     return told[1:] if begins else told
 
 
-def _received(low: PGconn) -> list[PGresult]:
-    """The result of each statement that was sent."""
+def _received(low: PGconn, at: int, heard: Heard | None) -> list[PGresult]:
+    """The result of each statement that was sent; the one `at` that place is heard."""
     ready = select.poll()
     ready.register(low.socket, select.POLLIN | select.POLLOUT)
     while low.flush():
@@ -194,6 +231,8 @@ def _received(low: PGconn) -> list[PGresult]:
             if result.status == ExecStatus.PIPELINE_SYNC:
                 return found
             found.append(result)
+            if heard is not None and len(found) == at + 1:
+                heard(result)
         elif low.status == ConnStatus.BAD:
             raise psycopg.OperationalError("the connection was lost")
 

@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.utils import DataError
+from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from anomalies import round_trip
-from anomalies.round_trip import Statement, command, row, together
+from anomalies.round_trip import Heard, Statement, command, row, together
 
 pytestmark = pytest.mark.django_db
 # Without a transaction of the test's own around it.
@@ -111,3 +112,42 @@ def test_a_connection_that_ends_half_way_is_told_and_replaced() -> None:
 def test_a_round_trip_counts_as_one(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(1):
         together((SUM, QUOTIENT), {"one": 1, "two": 1})
+
+
+def test_an_answer_is_heard_while_the_server_is_still_at_work() -> None:
+    slow = Statement("SELECT pg_sleep(0.2), clock_timestamp()")
+    heard_at: list[datetime] = []
+    heard = Heard(SUM, lambda result: (heard_at.append(timezone.now()), row(result))[1])
+    *_, ended = together((NOTHING, SUM, slow), {"one": 1, "two": 1}, heard=heard)
+    assert heard.answer() == [b"2"]
+    _, at = row(ended) or (None, b"")
+    assert heard_at[0] < datetime.fromisoformat((at or b"").decode())
+
+
+def test_what_is_heard_counts_also_where_a_later_statement_fails() -> None:
+    heard = Heard(SUM, row)
+    with pytest.raises(DataError), transaction.atomic():
+        row(together((SUM, QUOTIENT), {"one": 8, "two": 0}, heard=heard)[-1])
+    assert heard.answer() == [b"8"]
+
+
+def test_a_fault_of_the_hearer_is_told_when_the_answer_is_asked_for() -> None:
+    def hear(_result: object) -> None:
+        raise ZeroDivisionError
+
+    heard = Heard(SUM, hear)
+    _, last = together((SUM, QUOTIENT), {"one": 8, "two": 2}, heard=heard)
+    assert row(last) == [b"4"]
+    with pytest.raises(ZeroDivisionError):
+        heard.answer()
+
+
+@ALONE
+def test_what_is_sent_again_is_heard_again() -> None:
+    together((SUM, QUOTIENT), {"one": 1, "two": 1})
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    heard = Heard(SUM, row)
+    with transaction.atomic():
+        together((QUOTIENT, SUM), {"one": 1, "two": 1}, heard=heard)
+    assert heard.answer() == [b"2"]
