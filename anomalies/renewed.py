@@ -50,16 +50,39 @@ class Renewed(Generic[Value]):
         return self._kept is None or time.monotonic() - self._kept[0] >= settings.LIVE_CACHE_S
 
 
+class _Once:
+    """Something to do once."""
+
+    def __init__(self, renew: Callable[[], object]) -> None:
+        self.renew = renew
+
+    def is_old(self) -> bool:
+        return True
+
+
 class _AfterAnswers:
     """Whether somebody renews what is due after answers have been sent, and what that is."""
 
     def __init__(self) -> None:
         self.happens = False
-        self.due: dict[int, Renewed[Any]] = {}
+        self.due: dict[int, Renewed[Any] | _Once] = {}
         self.last_failure = -math.inf
+
+    @property
+    def has_just_failed(self) -> bool:
+        return time.monotonic() - self.last_failure < settings.LIVE_CACHE_S
 
 
 _after_answers = _AfterAnswers()
+
+
+def after_answer(do: Callable[[], object]) -> None:
+    """Do what would be good to have done, such as keeping what was read, when nobody waits for it. Not at all where
+    nothing is done after answers, or where it has just failed.
+    """
+    if _after_answers.happens and not _after_answers.has_just_failed:
+        once = _Once(do)
+        _after_answers.due[id(once)] = once
 
 
 def renew_due() -> None:
@@ -69,7 +92,7 @@ def renew_due() -> None:
     to grow old for settings.LIVE_CACHE_S.
     """
     _after_answers.happens = True
-    if time.monotonic() - _after_answers.last_failure < settings.LIVE_CACHE_S:
+    if _after_answers.has_just_failed:
         return
     while _after_answers.due:
         try:

@@ -20,7 +20,7 @@ from anomalies import budget, cases, pending
 from anomalies.findings import Finding, Scored
 from anomalies.models import Anomaly, PendingScore
 from anomalies.record import CASES_FOR, record, standing
-from transactions import crew, history, merchants, norms, pieces, scorer
+from transactions import crew, history, merchants, norms, packed_rows, pieces, scorer
 from transactions.models import Transaction
 
 FIRST_BATCH_USERS = 200
@@ -125,6 +125,9 @@ def _score_batch(limit: int, summary: Summary, stretches: merchants.Stretches) -
         judged = {one.transaction_id for one in stood if one.judged}
         findings = _findings(scorer.judge(past, stretches), past, judged, summary)
         record(findings, rescored=stood, threshold=math.inf)
+    if piece.rest is None:
+        # Not in the same transaction: whoever waits for one of these rows would wait for all that comes before.
+        packed_rows.keep([*packed_rows.of_batch(past, piece.users)])
     summary.users += len(piece.wanted) - (piece.rest is not None)
     summary.anomalies += len(findings)
     return len(past) * len(claimed) // len(piece.wanted)

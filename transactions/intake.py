@@ -6,20 +6,20 @@ user is marked, and the answer says why there is no score yet.
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from anomalies import pending
-from anomalies.guard import Guard, Unsure
+from anomalies.guard import Guard
 from transactions import live, store
 from transactions.lines import Lines, Since, marks
 from transactions.rows import Row
 from transactions.store import Outcome, Written
 from transactions.taken import LATER, Taken
+from transactions.unscored import store_unscored
 
 
 def take(rows: Sequence[Row], *, score: bool = True) -> list[Taken]:
@@ -50,26 +50,7 @@ def take_lines(lines: Lines) -> list[Written]:
 
 def take_one(row: Row, guard: Guard | None = None) -> Taken:
     """As `take` one row. Under a guard it raises Unsure if the row is not new, or the guard says no."""
-    return live.take(row, guard) if settings.LIVE_SCORING else take_unscored(row, guard)
-
-
-def take_unscored(row: Row, guard: Guard | None = None) -> Taken:
-    """The row stored; its score waits. Nobody scores it now, so it need not wait for the user's other rows.
-
-    Raises Unsure if it is not new, or the guard says no.
-    """
-    # One statement needs no transaction; within another's, its failure is undone alone.
-    with transaction.atomic() if connection.in_atomic_block else nullcontext():
-        stored = store.write_and_mark(row, guard)
-    if stored is not None:
-        return Taken(row, Outcome.CREATED, (), LATER, stored)
-    if guard is not None:
-        raise Unsure
-    with transaction.atomic():
-        (written,) = store.write([row])
-        if written.outcome is Outcome.CREATED:  # The one that was there has just gone.
-            pending.mark({row.user_id: row.txn_date})
-    return Taken(row, written.outcome, written.fields, None if written.outcome is Outcome.CONFLICT else LATER)
+    return live.take(row, guard) if settings.LIVE_SCORING else store_unscored(row, guard)
 
 
 def _mark(rows: Iterable[Row]) -> None:

@@ -1,16 +1,15 @@
 """The way of one transaction whose score somebody waits for: two round trips to the database, of which one commits.
 
-The first waits for the user's turn, stores the row and fetches its past; what scoring needs of it is kept apart from
-what stores it, so that no fault in scoring costs a transaction: the row stays, its user is marked, and the answer says
-why there is no score yet.
+The first waits for the user's turn, fetches the row's past and stores the row; what can be computed of the past is
+computed meanwhile. No fault in scoring costs a transaction: whatever fails, all is undone, the row is stored alone, its
+user is marked, and the answer says why there is no score yet.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -20,23 +19,29 @@ from prometheus_client import Counter
 from psycopg.errors import QueryCanceled
 from psycopg.pq.abc import PGresult
 
-from anomalies import budget, pending, round_trip
+import scoring
+from anomalies import budget, pending
 from anomalies.findings import Finding, Scored, Unscored
 from anomalies.fresh import record_fresh
 from anomalies.guard import Guard, Unsure
-from anomalies.renewed import Renewed
-from anomalies.round_trip import command
-from transactions import counting, history, scorer, store
-from transactions.rows import Row
+from anomalies.renewed import Renewed, after_answer
+from anomalies.round_trip import Heard
+from transactions import counting, lookback, packed_rows, scorer, store
+from transactions.rows import BadRow, Row
 from transactions.store import Outcome
 from transactions.taken import FAILED, TIMED_OUT, Taken
+from transactions.unscored import store_unscored
 
 log = structlog.get_logger(__name__)
 
-# A payment does not wait longer for a statement of scoring, say for a lock that a migration holds.
-LONGEST_STATEMENT_MS = 2_000
 FAILURES = Counter("live_scoring_failures", "Transactions stored without a score because scoring failed.", ["code"])
-SAVEPOINT = command("SAVEPOINT scoring")
+
+
+class _Computed(NamedTuple):
+    """What is computed of a row's past while the row is being stored."""
+
+    past: lookback.Lookback
+    features: scoring.Features
 
 
 def take(row: Row, guard: Guard | None = None) -> Taken:
@@ -44,82 +49,74 @@ def take(row: Row, guard: Guard | None = None) -> Taken:
 
     Under a guard it raises Unsure if the row is not new, or the guard says no.
     """
-    with transaction.atomic():
-        began = time.perf_counter()
-        limit = command(f"SET LOCAL statement_timeout = {LONGEST_STATEMENT_MS}")
-        asked = history.asked(row.user_id, row.txn_date, row.id)
-        new, results = store.write_in_turn(row, guard, (SAVEPOINT, limit, history.ONE), asked)
-        if new is None:
-            if guard is not None:
-                raise Unsure
-            _execute("ROLLBACK TO SAVEPOINT scoring")
-            return _known(row)
-        past, begun = results[-1], True
-        if new.is_late and not round_trip.has_failed(past):
-            # A late row changes the scores of those after it. To say so is no part of the scoring.
-            _end_apart()
-            pending.mark({row.user_id: row.txn_date})
-            begun = False
-        scored = _scored(row, lambda: _score_of_new(row, past, asked, began), begun=begun)
+    try:
+        with transaction.atomic():
+            taken = _taken(row, guard)
+            if connection.savepoint_ids:
+                # The transaction goes on: its other statements have as much time as the session gives.
+                _execute("SET LOCAL statement_timeout = DEFAULT")
+        return taken
+    except (BadRow, Unsure):
+        raise
+    except Exception as error:
+        if connection.needs_rollback:  # The caller's transaction cannot go on.
+            raise
+        taken = store_unscored(row, guard)
+        # A row whose id was there has no score that could have failed to be kept.
+        if taken.scored is None:
+            return taken
+        return taken._replace(scored=_failed(row, error))
+
+
+def _taken(row: Row, guard: Guard | None) -> Taken:
+    began = time.perf_counter()
+    limits = lookback.limits()
+    heard = Heard(lookback.OF_GIVEN, _computed)
+    new = store.write_in_turn(row, guard, limits, heard)
+    if new is None:
+        if guard is not None:
+            raise Unsure
+        return _there(row)
+    if new.is_late:
+        # A late row changes the scores of those after it.
+        pending.mark({row.user_id: row.txn_date})
+    computed = heard.answer() or _asked_again({**store.row_values(row), **limits})
+    scored = scorer.of_one(row.txn_date, computed.features)
+    counting.SCORING.observe(time.perf_counter() - began)
+    _record(row, scored)
+    if computed.past.loose >= packed_rows.LOOSE_ROWS:
+        after_answer(lambda: packed_rows.keep_read(row.user_id, computed.past))
     return Taken(row, Outcome.CREATED, (), scored, new.stored)
 
 
-def _known(row: Row) -> Taken:
+def _computed(result: PGresult) -> _Computed | None:
+    past = lookback.read(result)
+    return None if past is None else _Computed(past, scoring.build_last(past.columns, past.seen))
+
+
+def _asked_again(values: Mapping[str, Any]) -> _Computed:
+    past = lookback.read_again(lookback.OF_GIVEN, values)
+    return _Computed(past, scoring.build_last(past.columns, past.seen))
+
+
+def _there(row: Row) -> Taken:
     """What becomes of a row whose id was there. Its score is computed again, and recorded nowhere."""
     (written,) = store.write([row])
     if written.outcome is Outcome.CONFLICT:
         return Taken(row, written.outcome, written.fields, None)
     if written.outcome is Outcome.CREATED:  # The one that was there has just gone.
         pending.mark({row.user_id: row.txn_date})
-    return Taken(row, written.outcome, written.fields, _scored(row, lambda: _score_of_known(row), begun=False))
-
-
-def _score_of_known(row: Row) -> Scored | Unscored:
     with counting.SCORING.time():
-        return scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
+        scored = scorer.explain(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
+    return Taken(row, written.outcome, written.fields, scored)
 
 
-def _score_of_new(row: Row, past: PGresult, asked: dict[str, Any], began: float) -> Scored | Unscored:
-    scored = scorer.of_one(row.txn_date, *history.of_one(past, asked))
-    counting.SCORING.observe(time.perf_counter() - began)
-    _record(row, scored)
-    return scored
-
-
-def _scored(row: Row, score: Callable[[], Scored | Unscored], *, begun: bool) -> Scored | Unscored:
-    """The answer's score. `begun`: the database keeps apart already what follows."""
-    try:
-        with _apart(begun=begun):
-            return score()
-    except Exception as error:
-        unscored = TIMED_OUT if isinstance(error.__cause__, QueryCanceled) else FAILED
-        FAILURES.labels(unscored.code).inc()
-        log.exception("scoring_failed", transaction_id=str(row.id), code=unscored.code)
-        pending.mark({row.user_id: row.txn_date})
-        return unscored
-
-
-@contextmanager
-def _apart(*, begun: bool) -> Iterator[None]:
-    """What fails in the block is undone alone, and no statement in it takes longer than LONGEST_STATEMENT_MS.
-
-    At most one round trip, where a savepoint of Django's and the limit would take four: the commit ends both, and is
-    itself under no limit.
-    """
-    if not begun:
-        _execute(f"SAVEPOINT scoring; SET LOCAL statement_timeout = {LONGEST_STATEMENT_MS}")
-    try:
-        yield
-    except Exception:
-        _execute("ROLLBACK TO SAVEPOINT scoring")
-        raise
-    # Where the transaction does not end with this, its other statements have as much time as the session gives.
-    if connection.savepoint_ids:
-        _end_apart()
-
-
-def _end_apart() -> None:
-    _execute("RELEASE SAVEPOINT scoring; SET LOCAL statement_timeout = DEFAULT")
+def _failed(row: Row, error: Exception) -> Unscored:
+    """Why a row that is stored has no score."""
+    unscored = TIMED_OUT if isinstance(error.__cause__ or error, QueryCanceled) else FAILED
+    FAILURES.labels(unscored.code).inc()
+    log.error("scoring_failed", transaction_id=str(row.id), code=unscored.code, exc_info=error)
+    return unscored
 
 
 def _execute(statements: str) -> None:

@@ -82,6 +82,32 @@ class Transaction(models.Model):
         return f"{self.amount} {self.currency} on {self.txn_date:%Y-%m-%d %H:%M}"
 
 
+class PackedRows(models.Model):
+    """A user's newest rows as scoring reads them, in one value: a copy, so that a live score need not gather them.
+
+    The rows lie apart in `transactions`, which is in the order of arrival. The copy counts while as many rows with the
+    same ids are stored from `since` to `until`, which an index tells; what is newer is read beside it. So whoever
+    writes transactions need not know of it, and nothing is wrong when it is missing. The table is unlogged: after a
+    crash of PostgreSQL it is empty, and fills again.
+    """
+
+    user_id = models.UUIDField(primary_key=True)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    # What `content` holds, as a number: see lookback.limits.
+    layout = models.BigIntegerField()
+    rows = models.IntegerField()
+    # The exclusive or of the hashes of their ids.
+    ids = models.IntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        db_table = "packed_rows"
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows of {self.user_id} up to {self.until:%Y-%m-%d %H:%M}"
+
+
 class Load(models.Model):
     """How far a file has been loaded; each chunk's progress commits together with its rows.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import scoring
 from anomalies import references
 from anomalies.findings import Scored, Unscored
-from transactions import history, merchants
+from transactions import history, lookback, merchants
 
 NO_REFERENCE = Unscored(
     "no_reference",
@@ -53,15 +53,15 @@ def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored
     """Score and reasons of one stored transaction, by what was known when it happened. Two queries."""
     if references.in_force(txn_date) is None:
         return NO_REFERENCE
-    return of_one(txn_date, *history.up_to(user_id, txn_date, id))
+    found = lookback.up_to(user_id, txn_date, id)
+    return of_one(txn_date, scoring.build_last(found.columns, found.seen))
 
 
-def of_one(txn_date: datetime, past: scoring.Columns, seen: scoring.Visits) -> Scored | Unscored:
-    """The same of a user's last row, whose time this is, and of what it sees of its merchant."""
+def of_one(txn_date: datetime, features: scoring.Features) -> Scored | Unscored:
+    """The same of the only row of `features`, whose time this is."""
     reference = references.in_force(txn_date)
     if reference is None:
         return NO_REFERENCE
-    features = scoring.build_last(past, seen)
     scores = scoring.score(features, reference.content)
     judged = Judged(LAST, features, scores, reference.id, reference.model_version_id)
     return judged.scored([0])[0]

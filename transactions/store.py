@@ -13,12 +13,11 @@ from uuid import UUID
 
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
-from psycopg.pq.abc import PGresult
 
 from anomalies import round_trip
 from anomalies.guard import Guard
 from anomalies.prepared import fetch
-from anomalies.round_trip import Statement
+from anomalies.round_trip import Heard, Statement
 from transactions.lines import COLUMNS, Lines, line
 from transactions.rows import FIELDS, BadRow, Problem, Row
 
@@ -48,7 +47,9 @@ COMPARE_STAGED = (SQL / "compare_staged.sql").read_text()
 INSERT_ONE = (SQL / "insert_one.sql").read_text()
 INSERT_AND_MARK = (SQL / "insert_and_mark.sql").read_text()
 # The lock is a statement of its own: the next one sees what was committed while this one waited.
-TURN = Statement("SELECT pg_advisory_xact_lock(%(turn)s)")
+TURN = Statement("SELECT pg_advisory_xact_lock(%(turn)s), set_config('statement_timeout', %(limit)s, true)")
+# Whoever waits for a score does not wait longer for a statement, say for a lock that a migration holds.
+TURN_LIMIT_MS = 2_000
 INSERT_IN_TURN = (SQL / "insert_in_turn.sql").read_text()
 COMPARE_ONE = (SQL / "compare_one.sql").read_text()
 COPY = f"COPY staged_transactions (position, again, {', '.join(COLUMNS)}) FROM STDIN"
@@ -120,30 +121,30 @@ def write_lines(lines: Lines) -> list[Written]:
     return _write_many(lines.ids, lines.texts)
 
 
-def write_in_turn(
-    row: Row, guard: Guard | None, then: Sequence[Statement], values: Mapping[str, Any]
-) -> tuple[InTurn | None, list[PGresult]]:
+def write_in_turn(row: Row, guard: Guard | None, values: Mapping[str, Any], heard: Heard) -> InTurn | None:
     """Store one row, after waiting for the user's other rows that are just being stored in turn.
 
-    The turn lasts until the end of the caller's database transaction. One round trip; the statements to execute `then`,
-    which take the row's fields and `values`, go with it, and have a result each. None if the id was there or the guard
-    says no: then nothing was stored. Raises RefusedByDatabase; after that, the caller's transaction is broken.
+    The turn, and the limit of TURN_LIMIT_MS for a statement after it, last until the end of the caller's database
+    transaction. One round trip: what is `heard`, of a statement that takes the row's fields and `values`, is asked when
+    it is the row's turn, before it is stored. None if the id was there or the guard says no: then nothing was stored.
+    Raises RefusedByDatabase, or what any of the statements raises; after that, the caller's transaction is broken.
     """
+    given = row_values(row)
     turn = int.from_bytes(row.user_id.bytes[-8:], "big", signed=True)
-    given = {**_values(row), "turn": turn, **values}
+    given |= {"turn": turn, "limit": str(TURN_LIMIT_MS), **values}
     if guard is not None:
         given |= {f"guard_{place}": value for place, value in enumerate(guard.values)}
     insert = _insert_in_turn(guard.condition if guard else "true")
     with _constraints_told([row.id]):
-        _, inserted, *results = round_trip.together((TURN, insert, *then), given)
+        _, _, inserted = round_trip.together((TURN, heard.statement, insert), given, heard=heard)
         found = round_trip.row(inserted)
     if guard is not None:
         guard.is_met = found is not None
     if found is None:
-        return None, results
+        return None
     is_late, meta_data, merchant_id, received_us = (None if value is None else value.decode() for value in found)
     received_at = YEAR_1970 + timedelta(microseconds=int(received_us or 0))
-    return InTurn(is_late == "t", (meta_data, merchant_id, received_at)), results
+    return InTurn(is_late == "t", (meta_data, merchant_id, received_at))
 
 
 @cache
@@ -174,12 +175,13 @@ def _under(condition: str) -> str:
     return INSERT_AND_MARK.replace("WHERE true", f"WHERE {condition}")
 
 
-def _values(row: Row) -> dict[str, Any]:
+def row_values(row: Row) -> dict[str, Any]:
+    """The row's fields by their names."""
     return {name: getattr(row, name) for name in FIELDS}
 
 
 def _write_one(row: Row) -> Written:
-    values = _values(row)
+    values = row_values(row)
     with connection.cursor() as cursor:
         for _ in range(ATTEMPTS):
             cursor.execute(INSERT_ONE, values)

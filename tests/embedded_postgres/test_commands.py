@@ -137,10 +137,14 @@ FORGET = "DELETE FROM django_content_type WHERE app_label = 'backup'"
 MODELS = "SELECT model FROM django_content_type WHERE app_label = 'backup' ORDER BY model"
 
 
+PACKED = "INSERT INTO packed_rows SELECT gen_random_uuid(), now(), now(), 1, 1, 1, '\\x00'"
+
+
 def test_a_backup_brings_everything_back(manage: Managers, installed: Path, empty: Path) -> None:
     file = empty.parent / "backup"
     with children.connect(installed, roles.OWNER) as connection:
         connection.execute(USER, ["before"])
+        connection.execute(PACKED)
         done = manage(installed, "db", "backup", file)
         assert done.returncode == 0, done.stderr
         connection.execute(USER, ["after"])
@@ -154,6 +158,8 @@ def test_a_backup_brings_everything_back(manage: Managers, installed: Path, empt
     with children.connect(installed) as connection:
         assert connection.execute(MODELS).fetchall() == [("before",)]
         connection.execute(FORGET)
+        # Only copies, which are made anew.
+        assert connection.execute("SELECT count(*) FROM packed_rows").fetchone() == (0,)
         assert connection.execute("SELECT to_regclass('newer')").fetchone() == (None,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("DELETE FROM transactions")

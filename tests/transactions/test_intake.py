@@ -17,7 +17,7 @@ from anomalies.models import Anomaly, Case, PendingScore, Reference
 from scoring.reference import VERSION
 from tests.conftest import login_of
 from tests.transactions import traffic
-from transactions import backlog, intake, live
+from transactions import backlog, intake, live, store
 from transactions.models import Transaction
 from transactions.rows import Row
 from transactions.store import Outcome
@@ -154,7 +154,7 @@ def test_a_score_costs_the_same_queries_however_long_the_history(
 def test_a_payment_does_not_wait_for_scoring_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     past = known_traffic()
     row = next_of(past[0], amount=Decimal("9000.00"))
-    monkeypatch.setattr(live, "LONGEST_STATEMENT_MS", 200)
+    monkeypatch.setattr(store, "TURN_LIMIT_MS", 200)
     timeouts = live.FAILURES.labels("timed_out")._value.get()
     with psycopg.connect(**login_of(connection.get_connection_params())) as other:
         # What a migration of the table does.

@@ -11,12 +11,13 @@ from django.db import connection
 from django.test import override_settings
 from rest_framework.test import APIClient
 
-from anomalies import references
+from anomalies import references, renewed
 from anomalies.findings import Scored
 from anomalies.models import Anomaly, Case
+from anomalies.renewed import renew_due
 from tests.transactions import traffic
 from transactions import backlog, intake, live
-from transactions.models import Transaction
+from transactions.models import PackedRows, Transaction
 from transactions.rows import Row
 
 # Each row is committed, as a server does: a database transaction of 100,000 savepoints, whose dead rows no vacuum may
@@ -32,7 +33,7 @@ def scored_in_batch(rows: list[Row]) -> dict[UUID, float]:
     with override_settings(ANOMALY_FLOOR=0):
         backlog.score_pending()
     scores = kept_scores()
-    for model in (Anomaly, Case, Transaction):
+    for model in (Anomaly, Case, Transaction, PackedRows):
         model.objects.all().delete()
     # Else every look at a user's or a merchant's past walks over the rows of the batch.
     with connection.cursor() as cursor:
@@ -64,7 +65,10 @@ def body(row: Row) -> str:
 
 def replayed(rows: list[Row]) -> dict[UUID, float]:
     """The scores of rows that come in alone; those that late ones have changed are scored again at the end."""
-    taken = [one for row in rows for one in intake.take([row])]
+    taken = []
+    for row in rows:
+        taken += intake.take([row])
+        renew_due()
     live = {one.row.id: one.scored.score for one in taken if isinstance(one.scored, Scored)}
     # From here on every score is kept, not only the high ones.
     with override_settings(ANOMALY_FLOOR=0):
@@ -74,9 +78,13 @@ def replayed(rows: list[Row]) -> dict[UUID, float]:
 
 @pytest.fixture(autouse=True)
 def _as_in_production(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a live score reads now and then is kept in memory, but nothing of it from an earlier test."""
+    """What a live score reads now and then is kept in memory, but nothing of it from an earlier test; and what it has
+    looked up is packed after the answer.
+    """
     monkeypatch.setattr(references, "_known", references._Known())
+    monkeypatch.setattr(renewed, "_after_answers", renewed._AfterAnswers())
     with override_settings(LIVE_CACHE_S=3600):
+        renew_due()
         yield
     live._threshold_of.cache_clear()
 
@@ -97,11 +105,13 @@ def test_rows_posted_one_by_one_score_as_in_the_batch(client: APIClient) -> None
     worst = 0.0
     for row in rows:
         answer = client.post("/api/v1/transactions/", body(row), content_type="application/json")
+        renew_due()
         assert answer.status_code == 201, answer.content
         score = answer.json()["score"]
         assert (score is None) == (row.id not in expected)
         worst = max(worst, abs((score or 0.0) - expected.get(row.id, 0.0)))
     assert worst < 1e-9
+    assert PackedRows.objects.exists()
     assert kept_scores() == pytest.approx(anomalous(expected), abs=1e-9)
 
 

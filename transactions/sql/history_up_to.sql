@@ -1,17 +1,36 @@
--- Two values: one transaction and the rows before it, by one range scan of ix_user_date_amount_id, and what it sees of its
--- merchant, each newest first. In the index's own order nothing is sorted; see `history.up_to` for what that leaves open.
+-- One transaction with the rows before it, and what it sees of its merchant, each newest first. The rows come in two parts:
+-- the newest, by one range scan of ix_user_date_amount_id, back to where the user's packed rows end, and these; all by the
+-- scan where nothing is packed. In the index's own order nothing is sorted; see `history.read` for what that leaves open.
 -- `txn_date <= its own` says again what the row comparison says: it bounds the index scan.
+WITH paid AS MATERIALIZED (
+    {paid}
+), packed AS MATERIALIZED (
+    SELECT * FROM packed_rows
+    WHERE user_id = %(user_id)s AND until < %(txn_date)s AND layout = %(layout)s AND {is_packed}
+)
 SELECT (
+    SELECT {record} FROM paid AS transaction
+) || coalesce((
     SELECT string_agg({record}, ''::bytea ORDER BY transaction.txn_date DESC, transaction.id)
     FROM (
         SELECT * FROM transactions
         WHERE
             user_id = %(user_id)s
             AND txn_date <= %(txn_date)s
-            AND (txn_date < %(txn_date)s OR id <= %(id)s)
+            AND (txn_date < %(txn_date)s OR id < %(id)s)
+            AND txn_date > coalesce((SELECT until FROM packed), '-infinity')
         ORDER BY txn_date DESC, id{order}
-        LIMIT %(rows)s + 2
+        LIMIT %(most)s - 1
     ) AS transaction
+), ''), (
+    -- Only what is still all that is stored between their first and their last instant: rows are added, never changed.
+    SELECT content FROM packed
+    WHERE (rows, ids) = (
+        SELECT count(*)::integer, bit_xor(uuid_hash(id)) FROM transactions
+        WHERE user_id = %(user_id)s AND txn_date BETWEEN (SELECT since FROM packed) AND (SELECT until FROM packed)
+    )
 ), (
-    SELECT ({stretch}) FROM transactions AS paid WHERE paid.id = %(id)s
+    SELECT since FROM packed
+), (
+    SELECT ({stretch}) FROM paid
 )

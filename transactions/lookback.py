@@ -1,0 +1,172 @@
+"""One row's lookback: the user's rows before it, and what it sees of its merchant, for a score that somebody waits for.
+
+One query, whatever the length of the history: the rows that are packed (`packed_rows`) come in one value, and those
+that are not, by one range scan, as the records that NumPy takes as they are.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Literal, NamedTuple, overload
+from uuid import UUID
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+from psycopg.pq.abc import PGresult
+
+import scoring
+from anomalies import round_trip
+from scoring import visits
+from transactions.history import FAILED_STATUSES, NUMBERS_SQL, SQL, STRETCH_SQL, YEAR_2000_US, unpacked
+
+UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", NUMBERS_SQL).replace("{stretch}", STRETCH_SQL)
+STORED_SQL = "SELECT * FROM transactions WHERE id = %(id)s"
+GIVEN_SQL = (SQL / "history_given.sql").read_text()
+
+# What history_numbers.sql packs: at, minor, merchant, category, country, device, and a word of the currency's three
+# letters and `failed`, a byte each.
+NUMBERS = np.dtype([("numbers", ">i8", 6), ("rest", ">u4")])
+# How packed rows are written: a word for each of these numbers of a row, and all rows' words for one of them side by
+# side, the oldest first.
+PACKED = np.dtype("<i8")
+PACKED_NUMBERS = 7
+# One row and those before it.
+MOST_ROWS = scoring.HISTORY_ROWS + 1
+# Where nothing is packed some more are read: what is packed then has enough rows also without its first instant, of
+# which some may be missing.
+MOST_READ = MOST_ROWS + 63
+LIMITS = {
+    "most": MOST_READ,
+    "visits": scoring.STRETCH_ROWS,
+    "failed": "{" + ",".join(FAILED_STATUSES) + "}",
+}
+# Where there is no such row.
+NOTHING = (None, None, None, None)
+
+
+def _statement(paid: str, *, is_exact: bool = False) -> round_trip.Statement:
+    order, is_packed = (" DESC", "false") if is_exact else ("", "true")
+    sql = UP_TO.replace("{paid}", paid).replace("{order}", order).replace("{is_packed}", is_packed)
+    # Its results in bytes, not as the hexadecimal text of other queries.
+    return round_trip.Statement(sql, binary=True)
+
+
+# Of a row that is stored, and of one that is about to be; and each so that nothing needs to be asked again.
+OF_STORED, OF_GIVEN = _statement(STORED_SQL), _statement(GIVEN_SQL)
+EXACTLY = {one: _statement(paid, is_exact=True) for one, paid in ((OF_STORED, STORED_SQL), (OF_GIVEN, GIVEN_SQL))}
+
+
+class Lookback(NamedTuple):
+    """A row, last, after the rows before it that its features may use, and what it sees of its merchant.
+
+    numbers (PACKED_NUMBERS, n): the same rows, or somewhat more of them, as they may be packed: all that are stored
+    from the instant `since_us` on. The last `loose` of them are not packed yet.
+    """
+
+    columns: scoring.Columns
+    seen: scoring.Visits
+    numbers: NDArray[np.int64]
+    since_us: int
+    loose: int
+
+
+def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> Lookback:  # noqa: A002
+    """That of the stored transaction `id`. One query."""
+    values = {"user_id": user_id, "txn_date": txn_date, "id": id, **limits()}
+    (result,) = round_trip.together((OF_STORED,), values)
+    return read(result) or read_again(OF_STORED, values)
+
+
+def limits() -> dict[str, Any]:
+    """The values of the statements that are the same for all rows."""
+    connection.ensure_connection()
+    return _limits(connection.connection.info.server_version // 10_000)
+
+
+@lru_cache(maxsize=8)
+def _limits(server_version: int) -> dict[str, Any]:
+    # The layout is a number for what packed rows hold: those of another are not read. Another version of PostgreSQL may
+    # hash texts as it likes.
+    told = f"{server_version} {NUMBERS_SQL} {FAILED_STATUSES}".encode()
+    return {"layout": int.from_bytes(blake2b(told, digest_size=8).digest(), signed=True), **LIMITS}
+
+
+def read(result: PGresult) -> Lookback | None:
+    """What OF_STORED or OF_GIVEN has answered; None where it has to be asked again. Raises Django's error if it failed.
+
+    It goes by the index, in whose order rows of one instant are the other way round. Where its limit has cut through
+    such rows, others than these count; and a row that came late is missing from those that are packed.
+    """
+    newest, content, since, seen = round_trip.row(result) or NOTHING
+    numbers = None if since and content is None else oldest_first(newest or b"")
+    return None if numbers is None else _joined(numbers, content, since, seen)
+
+
+def read_again(statement: round_trip.Statement, values: Mapping[str, Any]) -> Lookback:
+    """The same where `read` says None. One query."""
+    (result,) = round_trip.together((EXACTLY[statement],), values)
+    newest, content, since, seen = round_trip.row(result) or NOTHING
+    return _joined(oldest_first(newest or b"", is_exact=True), content, since, seen)
+
+
+def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | None, seen: bytes | None) -> Lookback:
+    """numbers: those of the rows that were looked up; the others are what the database sends."""
+    loose = numbers.shape[1]
+    # Of the instant at which the limit has cut some may be missing.
+    since_us = int(numbers[0, 0]) + 1 if loose == MOST_READ else 0
+    if content and since and loose < MOST_READ:
+        packed = np.frombuffer(content, PACKED).reshape(PACKED_NUMBERS, -1)
+        numbers, since_us = np.concatenate((packed, numbers), axis=1), int.from_bytes(since, signed=True) + YEAR_2000_US
+    columns = columns_of(numbers[:, -MOST_ROWS:])
+    at_us, minor = unpacked([seen or b""])
+    known = bool(columns.merchant[-1:].any())
+    return Lookback(columns, visits.alone(at_us[::-1], minor[::-1], known=known), numbers, since_us, loose)
+
+
+@overload
+def oldest_first(records: bytes, *, is_exact: Literal[True]) -> NDArray[np.int64]: ...
+@overload
+def oldest_first(records: bytes) -> NDArray[np.int64] | None: ...
+def oldest_first(records: bytes, *, is_exact: bool = False) -> NDArray[np.int64] | None:
+    """A user's records as (PACKED_NUMBERS, n), in the order (txn_date, id); None if it cannot be told which rows of one
+    instant are among the last MOST_ROWS.
+    """
+    read = np.frombuffer(records, NUMBERS)[::-1]
+    # All numbers turned at once into this machine's byte order.
+    numbers = np.empty((PACKED_NUMBERS, len(read)), np.int64)
+    numbers[:-1] = read["numbers"].T
+    numbers[-1] = read["rest"]
+    at = numbers[0]
+    at += YEAR_2000_US
+    if len(at) > 1 and (at[1:] == at[:-1]).any():
+        if not is_exact and len(at) == MOST_READ and at[0] == at[-MOST_ROWS]:
+            return None
+        # Rows of one instant came in the order of their ids; the row itself came first, and is the last.
+        order = len(at) - 1 - at[::-1].argsort(kind="stable")
+        numbers = numbers[:, np.append(order[order != len(at) - 1], len(at) - 1)]
+    return numbers
+
+
+def columns_of(numbers: NDArray[np.int64]) -> scoring.Columns:
+    """One user's rows (PACKED_NUMBERS, n) as columns."""
+    at_us, minor, merchant, category, country, device, rest = numbers
+    return scoring.Columns.unchecked(
+        user=np.zeros(len(at_us), np.int64),
+        at_us=at_us,
+        minor=minor,
+        currency=(rest >> 8).astype(np.int32),
+        failed=(rest & 1) != 0,
+        merchant=merchant,
+        category=category,
+        country=country,
+        device=device,
+    )
+
+
+def numbers_of(columns: scoring.Columns) -> NDArray[np.int64]:
+    """(PACKED_NUMBERS, n) one user's rows, as they may be packed."""
+    rest = columns.currency.astype(np.int64) << 8 | columns.failed
+    keys = (columns.merchant, columns.category, columns.country, columns.device)
+    return np.stack((columns.at_us, columns.minor, *keys, rest))
