@@ -344,7 +344,8 @@ def new_country(values: Numbers, _currency: str) -> str:
     if not values["new"]:
         return _("This user has paid in this country before.")
     return _(
-        "First payment in this country in %(payments)s payments; this user turns to a new one once in %(once_in)s."
+        "Not one of this user's %(payments)s payments up to a day before was in this country; "
+        "one in %(once_in)s is in a new one."
     ) % novel(values)
 
 
@@ -352,7 +353,8 @@ def new_device(values: Numbers, _currency: str) -> str:
     if not values["new"]:
         return _("This user has paid from this device before.")
     return _(
-        "First payment from this device in %(payments)s payments; this user turns to a new one once in %(once_in)s."
+        "Not one of this user's %(payments)s payments up to a day before was from this device; "
+        "one in %(once_in)s is from a new one."
     ) % novel(values)
 
 
@@ -360,7 +362,8 @@ def new_currency(values: Numbers, currency: str) -> str:
     if not values["new"]:
         return _("This user has paid in %(currency)s before.") % {"currency": currency}
     return _(
-        "First payment in %(currency)s in %(payments)s payments; this user turns to a new currency once in %(once_in)s."
+        "Not one of this user's %(payments)s payments up to a day before was in %(currency)s; "
+        "one in %(once_in)s is in a new currency."
     ) % {**novel(values), "currency": currency}
 
 

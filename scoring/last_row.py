@@ -153,7 +153,7 @@ def of_repeat(rows: Rows, usual_days: float) -> list[float]:
     if columns.failed[-1] or soonest == rows.here:
         return [0.0, NAN, 0.0, charges]
     key = repeat.charge(rows.block, (columns.merchant != 0) & ~columns.failed)
-    alike = np.flatnonzero(is_like_last(key[oldest:])) + oldest
+    alike = np.flatnonzero(is_like(key[oldest:-1], key[-1])) + oldest
     if not len(alike) or alike[-1] < soonest:
         return [0.0, NAN, 0.0, charges]
     pause_us = rows.at_us[-1] - rows.at_us[alike[-1]]
@@ -164,35 +164,36 @@ def of_repeat(rows: Rows, usual_days: float) -> list[float]:
 
 
 def of_novelty(rows: Rows) -> list[float]:
-    found = [newness(rows, kind) for kind in novelty.KINDS]
+    oldest, recent = rows.last(NOVELTY_ROWS), rows.since(novelty.NEW_US, NOVELTY_ROWS)
+    found = [newness(rows, kind, oldest, recent) for kind in novelty.KINDS]
     return [*(rarely for rarely, _ in found), *(payments for _, payments in found)]
 
 
-def newness(rows: Rows, kind: str) -> tuple[float, float]:
-    """As novelty.novelty, which is asked only where the key is new."""
-    key = getattr(rows.columns, kind)[rows.last(NOVELTY_ROWS) :]
-    payments = int(np.count_nonzero(key[:-1])) if kind in KEYS else len(key) - 1
+def newness(rows: Rows, kind: str, oldest: int, recent: int) -> tuple[float, float]:
+    """As novelty.novelty, which is asked only where the key is new and that is rare; the last day is from `recent`."""
+    key, stays = getattr(rows.columns, kind), kind in novelty.OF_WHO_PAYS
+    settled = key[oldest : recent if stays else -1]
+    payments = int(np.count_nonzero(settled)) if kind in KEYS else len(settled)
     if payments < amounts.MINIMUM_PAST or (kind in KEYS and key[-1] == 0):
         return NAN, float(payments)
-    if is_like_last(key).any():
+    if is_like(settled, key[-1]).any():
         return 0.0, float(payments)
-    if rows.here <= NOVELTY_ROWS:
-        return since_the_first(key[:-1], always_known=kind not in KEYS), float(payments)
-    rarely, _ = novelty.novelty(rows.block, getattr(rows.columns, kind), kind not in KEYS)
+    if not stays and rows.here <= NOVELTY_ROWS:
+        return since_the_first(settled), float(payments)
+    rarely, _ = novelty.novelty(rows.block, kind)
     return float(rarely[-1]), float(payments)
 
 
-def since_the_first(key: Ints, *, always_known: bool) -> float:
+def since_the_first(key: Ints) -> float:
     """What a new key is worth after these, of which there are MINIMUM_PAST and which are all that the user has."""
-    keys = (key & KEY_MASK).tolist()
-    known = keys if always_known else [one for one, whole in zip(keys, key.tolist(), strict=True) if whole]
+    known = [one for one, whole in zip((key & KEY_MASK).tolist(), key.tolist(), strict=True) if whole]
     new = len(set(known)) - len(set(known[: amounts.MINIMUM_PAST]))
     return -float(np.log10((new + 1) / (len(known) - amounts.MINIMUM_PAST + 2)))
 
 
-def is_like_last(key: Ints) -> Bools:
-    """(n - 1,) whether each key but the last is the same as the last, as Block.previous tells keys apart."""
-    return np.asarray(((key[:-1] ^ key[-1]) & KEY_MASK) == 0)
+def is_like(keys: Ints, key: np.int64) -> Bools:
+    """(k,) whether each of the keys (k,) is the same as `key`, as Block.previous tells keys apart."""
+    return np.asarray(((keys ^ key) & KEY_MASK) == 0)
 
 
 def of_hours(rows: Rows) -> list[float]:
@@ -222,7 +223,7 @@ def of_joint(rows: Rows) -> list[float]:
 
 def is_first(cell: Ints) -> float:
     """As joint.first_in."""
-    return 0.0 if is_like_last(cell).any() else 1.0
+    return 0.0 if is_like(cell[:-1], cell[-1]).any() else 1.0
 
 
 def of_merchant(visits: Visits, at_us: int, minor: int) -> list[float]:

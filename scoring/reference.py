@@ -35,7 +35,7 @@ CHANCES = (*repeat.EVIDENCE, *merchant.EVIDENCE)
 OF_CHANCES = (repeat.NAME, merchant.NAME)
 # A population keeps to a model if what it calls one in a hundred is not commoner than that.
 BELIEVED_UP_TO = 2.0
-VERSION = 6
+VERSION = 7
 # Their evidence are alternatives, of which the strangest counts: an unknown device is none the less so for being
 # where its owner lives, and does not fade in data that have more keys.
 ALTERNATIVES = (novelty.NAME,)

@@ -118,20 +118,37 @@ class Block:
     def previous(self, key: Ints) -> Ints:
         """(n,) place of the user's latest earlier row with the same key, -1 where there is none.
 
-        key (n,), told apart by its low KEY_BITS bits. Sorting numbers is several times faster than
-        sorting places by them, so the place is packed below the key.
+        key (n,), told apart by its low KEY_BITS bits.
         """
-        if len(key) > 1 << PLACE_BITS:
-            raise ValueError(f"a block of {len(key)} rows is too large")
-        shifted = key.astype(np.uint64) << np.uint64(PLACE_BITS)
-        packed = shifted | self.unsigned_index
-        packed.sort()
-        place = (packed & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int64)
+        packed, place = self.sorted_by(key)
         same = (packed[1:] ^ packed[:-1]) < (1 << PLACE_BITS)
         earlier = np.where(same & (self.users.first[place[1:]] <= place[:-1]), place[:-1], -1)
         result = np.full(len(key), -1)
         result[place[1:]] = earlier
         return result
+
+    def latest(self, key: Ints, end: Ints) -> Ints:
+        """(n,) the same among the rows before index `end` (n,) alone, which never falls and is at most the row."""
+        packed, place = self.sorted_by(key)
+        # In the order of keys and places what is looked for rises, so that one search begins where the last one ended.
+        wanted = packed - (place - end[place]).astype(np.uint64)
+        before = packed.searchsorted(wanted) - 1
+        found = np.where(before >= 0, place[before], -1)
+        same = (packed[before] ^ packed) < (1 << PLACE_BITS)
+        result = np.empty_like(place)
+        result[place] = np.where(same & (found >= self.users.first[place]), found, -1)
+        return result
+
+    def sorted_by(self, key: Ints) -> tuple[NDArray[np.uint64], Ints]:
+        """The rows by key and place: (n,) keys with the places below them, which increase, and (n,) the places.
+
+        Sorting numbers is several times faster than sorting places by them.
+        """
+        if len(key) > 1 << PLACE_BITS:
+            raise ValueError(f"a block of {len(key)} rows is too large")
+        packed = (key.astype(np.uint64) << np.uint64(PLACE_BITS)) | self.unsigned_index
+        packed.sort()
+        return packed, (packed & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int64)
 
     @cached_property
     def unsigned_index(self) -> NDArray[np.uint64]:

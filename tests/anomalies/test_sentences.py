@@ -126,7 +126,7 @@ CASES: list[tuple[str, dict[str, float], str]] = [
     (
         "new_country",
         {"new": 1, "payments": 214, "once_in": 216},
-        "First payment in this country in 214 payments; this user turns to a new one once in 216.0.",
+        "Not one of this user's 214 payments up to a day before was in this country; one in 216.0 is in a new one.",
     ),
     (
         "new_device",
@@ -136,7 +136,7 @@ CASES: list[tuple[str, dict[str, float], str]] = [
     (
         "new_currency",
         {"new": 1, "payments": 99, "once_in": 101},
-        "First payment in EUR in 99 payments; this user turns to a new currency once in 101.0.",
+        "Not one of this user's 99 payments up to a day before was in EUR; one in 101.0 is in a new currency.",
     ),
     (
         "amount_at_merchant",

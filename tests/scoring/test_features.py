@@ -136,18 +136,20 @@ class Plain:
             found["hour_weight"] = sum(nearness) / 9
         return found
 
-    def judged(self, key: list[int], i: int) -> bool:
-        return key[i] != 0 and sum(key[k] != 0 for k in range(max(i - 256, 0), i)) >= 8
+    def settled(self, kind: str, i: int) -> range:
+        """The rows that make a key known."""
+        stays = kind in ("country", "device", "currency")
+        return range(max(i - 256, 0), i - len(self.earlier(i, 1, 256)) * stays)
 
     def novelty(self, i: int) -> dict[str, float]:
         found: dict[str, float] = {}
         for kind, key in (*self.keys.items(), ("currency", [code + 1 for code in self.currency])):
-            before = range(max(i - 256, 0), i)
-            found[f"{kind}_payments"] = sum(key[k] != 0 for k in before)
-            if self.judged(key, i):
-                known = [k for k in before if self.judged(key, k)]
-                new = [k for k in (*known, i) if key[k] not in key[max(k - 256, 0) : k]]
-                found[f"new_{kind}"] = -log10((len(new) - (i in new) + 1) / (len(known) + 2)) if i in new else 0
+            settled = {k: [key[past] for past in self.settled(kind, k)] for k in range(max(i - 256, 0), i + 1)}
+            judged = [k for k, past in settled.items() if key[k] and sum(one != 0 for one in past) >= 8]
+            new = [k for k in judged if key[k] not in settled[k]]
+            found[f"{kind}_payments"] = sum(one != 0 for one in settled[i])
+            if i in judged:
+                found[f"new_{kind}"] = -log10(len(new) / (len(judged) + 1)) if i in new else 0
         return found
 
     def joint(self, i: int) -> dict[str, float]:
@@ -323,6 +325,21 @@ def test_a_key_comes_back_as_new_after_so_many_rows_without_it() -> None:
     assert new[266] == 0
     columns.device[266] = 1
     assert build(columns).column("new_device")[399] > 2
+
+
+def test_a_device_stays_new_for_a_day() -> None:
+    columns = history(np.random.default_rng(3), rows=103)
+    columns.device[:] = 1
+    columns.at_us[100:] = columns.at_us[99] + np.array([1, DAY_US, DAY_US + 2])
+    columns.device[100:] = 2
+    columns.merchant[:] = columns.device
+    new, shop = (build(columns).column(f"new_{kind}") for kind in ("device", "merchant"))
+    assert new[100] > 1.5
+    # Its own first payment has made paying from an unknown device commoner.
+    assert 1.5 < new[101] < new[100]
+    assert new[102] == 0
+    assert shop[100] > 1.5
+    assert shop[101:].tolist() == [0, 0]
 
 
 def test_no_two_features_share_a_name() -> None:

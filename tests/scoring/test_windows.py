@@ -77,6 +77,19 @@ def test_previous_is_the_users_latest_row_with_the_key() -> None:
             assert found[i] == max(earlier, default=-1)
 
 
+@pytest.mark.parametrize("reach", [0, 1, 7, 200])
+def test_latest_is_the_users_latest_row_with_the_key_before_an_end(reach: int) -> None:
+    rng = np.random.default_rng(reach)
+    columns = together([history(rng, rows=60, user=user, keyed=True) for user in (4, 1)])
+    block = block_of(columns)
+    end = block.users.last(reach)
+    for key in (columns.merchant, columns.category, -columns.device):
+        found = block.latest(key, end)
+        for i in range(len(columns)):
+            earlier = [k for k in range(int(end[i])) if columns.user[k] == columns.user[i] and key[k] == key[i]]
+            assert found[i] == max(earlier, default=-1)
+
+
 def test_a_block_with_more_rows_than_places_is_refused() -> None:
     columns = history(np.random.default_rng(0), rows=2**16 + 1)
     with pytest.raises(ValueError, match="too large"):
