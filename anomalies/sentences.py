@@ -295,6 +295,20 @@ def unusual_hour(values: Numbers, _currency: str) -> str:
     }
 
 
+def odd_hours(values: Numbers, _currency: str) -> str:
+    if not values["odd"]:
+        return _("No payment of the last %(window)s was at an hour at which this user hardly ever pays.") % {
+            "window": window(values["hours"])
+        }
+    return ngettext(
+        "%(odd)s payment of the last %(window)s with this one was at an hour at which this user hardly ever pays; "
+        "%(usual)s would be usual.",
+        "%(odd)s payments of the last %(window)s with this one were at hours at which this user hardly ever pays; "
+        "%(usual)s would be usual.",
+        int(values["odd"]),
+    ) % {"odd": count(values["odd"]), "window": window(values["hours"]), "usual": expectation(values["usual"])}
+
+
 def rare_share(values: Numbers) -> dict[str, str]:
     """How many payments are like this one, as both sentences about a histogram say it."""
     one_in = min(values["one_in"], values["seen"])
@@ -387,6 +401,7 @@ SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "burst_7d": burst,
     "failures_1d": failures,
     "hour_unusual": unusual_hour,
+    "odd_hours": odd_hours,
     "silence_over_usual": long_silence,
     "amount_at_hour": amount_at_hour,
     "amount_in_category": amount_in_category,

@@ -18,6 +18,7 @@ TITLES = {
     "burst_7d": _("Burst of payments within 7 days"),
     "failures_1d": _("Failed payments within a day"),
     "hour_unusual": _("Unusual hour for the user"),
+    "odd_hours": _("Payments at odd hours within a day"),
     "amount_at_hour": _("Amount unusual at this hour"),
     "amount_in_category": _("Amount unusual in this category"),
     "new_merchant": _("New merchant for the user"),

@@ -10,13 +10,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import amounts, hours, joint, last_row, merchant, novelty, population, repeat, silence, spell, velocity
+from scoring import (
+    amounts,
+    hours,
+    joint,
+    last_row,
+    merchant,
+    novelty,
+    odd_hours,
+    population,
+    repeat,
+    silence,
+    spell,
+    velocity,
+)
 from scoring.columns import Bools, Columns, Floats
 from scoring.visits import Visits
 from scoring.windows import HISTORY_ROWS, Block
 
 # The order of the columns of Features.values: first what history gives as evidence, then facts.
-HISTORIC = (amounts, spell, velocity, silence, repeat, novelty)
+HISTORIC = (amounts, spell, velocity, silence, repeat, novelty, odd_hours)
 NAMES: tuple[str, ...] = (
     *(name for group in HISTORIC for name in (*group.EVIDENCE, *group.FACTS)),
     *population.FACTS,
@@ -105,14 +118,16 @@ def build_block(block: Block) -> list[Floats]:
     quiet = silence.build(block)
     past = amounts.past_of(block)
     order = past.line.order
+    around = hours.running(block)
     return [
         *(scattered(column, order) for column in (*amounts.build(past), *spell.build(past))),
         *velocity.build(block),
         *quiet,
         *repeat.build(block, quiet[silence.USUAL]),
         *novelty.build(block),
+        *odd_hours.build(block, around),
         *population.build(block),
-        *hours.build(block),
+        *hours.build(block, around),
         *joint.build(block),
     ]
 

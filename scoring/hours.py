@@ -7,6 +7,7 @@ Limits: the user's time zone and the day of the week are not known.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.amounts import MINIMUM_PAST
 from scoring.columns import Floats
@@ -20,16 +21,23 @@ HOURS = 24
 KERNEL = np.array([1, 2, 3, 2, 1], np.int64)
 POPULATION_WEIGHT = 10.0
 
+# Sums of KERNEL's parts.
+Parts = NDArray[np.int32]
 # (24, 24): what a payment at one hour counts for each hour.
 NEARNESS = np.array([np.roll(np.pad(KERNEL, (0, HOURS - len(KERNEL))), hour - 2) for hour in range(HOURS)], np.int32)
 
 
-def build(block: Block) -> list[Floats]:
+def running(block: Block) -> Parts:
+    """(n + 1, 24) what the rows before each count for each hour, in parts of KERNEL, summed from the block's first."""
+    result = np.zeros((len(block.columns) + 1, HOURS), np.int32)
+    np.cumsum(NEARNESS[block.columns.at_us // HOUR_US % HOURS], axis=0, out=result[1:])
+    return result
+
+
+def build(block: Block, running: Parts) -> list[Floats]:
     """FACTS, each (n,): the hour, and what of the profile's payments counts for it; NaN with too little past."""
     line = block.users
     hour = block.columns.at_us // HOUR_US % HOURS
-    running = np.zeros((len(hour) + 1, HOURS), np.int32)
-    np.cumsum(NEARNESS[hour], axis=0, out=running[1:])
     oldest = line.last(PROFILE_ROWS)
     weight = running[line.index, hour] - running[oldest, hour]
     payments = line.index - oldest

@@ -12,7 +12,7 @@ from bisect import bisect_left
 import numpy as np
 from scipy.special import gammainc
 
-from scoring import amounts, hours, joint, merchant, novelty, repeat, silence, spell, velocity
+from scoring import amounts, hours, joint, merchant, novelty, odd_hours, repeat, silence, spell, velocity
 from scoring.columns import KEY_BITS, KEYS, Bools, Columns, Ints
 from scoring.last_past import Past, Rows, past_of
 from scoring.visits import STEPS, Visits, steps_of
@@ -21,10 +21,13 @@ from scoring.windows import (
     HISTORY_ROWS,
     HOUR_US,
     NOVELTY_ROWS,
+    PAST_ROWS,
     PROFILE_ROWS,
 )
 
 NAN = math.nan
+AROUND = tuple((place - len(hours.KERNEL) // 2, int(part)) for place, part in enumerate(hours.KERNEL))
+NEARNESS_OF_HOUR = np.ascontiguousarray(hours.NEARNESS.T)
 # The bits by which keys are told apart.
 KEY_MASK = np.int64((1 << KEY_BITS) - 1)
 
@@ -42,6 +45,7 @@ def values(columns: Columns, visits: Visits | None) -> list[float]:
         *quiet,
         *of_repeat(rows, quiet[silence.USUAL]),
         *of_novelty(rows),
+        *of_odd_hours(rows),
         minor / 100,
         *of_hours(rows),
         *of_joint(rows),
@@ -82,7 +86,7 @@ def of_spell(past: Past) -> list[float]:
     large = (past.large > 0).tolist()
     recent = sum(large[past.week : -1])
     rest = sum(large[:-1]) - recent
-    expected = (rest + spell.PRIOR_LARGE) * (spell.WEEK_US / max(past.span_us, spell.WEEK_US))
+    expected = (rest + spell.PRIOR_MARKED) * (spell.WEEK_US / max(past.span_us, spell.WEEK_US))
     expected = expected if is_long and middle_ > 0 else NAN
     many = recent + large[-1]
     return [
@@ -194,6 +198,53 @@ def since_the_first(key: Ints) -> float:
 def is_like(keys: Ints, key: np.int64) -> Bools:
     """(k,) whether each of the keys (k,) is the same as `key`, as Block.previous tells keys apart."""
     return np.asarray(((keys ^ key) & KEY_MASK) == 0)
+
+
+def of_odd_hours(rows: Rows) -> list[float]:
+    profile, day = rows.since(amounts.PROFILE_US), rows.since(odd_hours.WINDOW_US)
+    span_us = rows.at_us[-1] - rows.at_us[profile]
+    enough = span_us >= spell.SHORTEST_PROFILE_US and rows.here - profile >= amounts.MINIMUM_PAST
+    hour = rows.columns.at_us // HOUR_US % hours.HOURS
+    if rows.here - day < ONE_BY_ONE and not any_odd(hour, day):
+        return [0.0 if enough else NAN, 0.0, NAN]
+    odd = odd_from(hour, profile)
+    many = sum(odd[day - profile :])
+    expected = (sum(odd) - many + spell.PRIOR_MARKED) * (odd_hours.WINDOW_US / max(span_us, odd_hours.WINDOW_US))
+    if not (many and enough):
+        return [0.0 if enough else NAN, float(many), NAN]
+    lift = max(1 + float(np.log10(many / expected)), 0.0)
+    return [min(unlikeliness(many, expected), lift), float(many), expected]
+
+
+# Of so many rows of a day it is quicker to ask one by one whether any hour is odd, as hardly ever one is.
+ONE_BY_ONE = 12
+
+
+def any_odd(hour: Ints, first: int) -> bool:
+    """Whether odd_hours.is_odd says so of any row from `first` on; hour (n,) of all rows."""
+    told = hour.astype(np.uint8).tobytes()
+    return any(
+        odd_hours.is_odd(weight_of(told[max(i - PAST_ROWS, 0) : i], told[i]), min(i, PAST_ROWS))
+        for i in range(first, len(told))
+    )
+
+
+def weight_of(earlier: bytes, hour: int) -> int:
+    """What payments at the hours `earlier` count for an hour, in parts of hours.KERNEL."""
+    return sum(part * earlier.count((hour + away) % hours.HOURS) for away, part in AROUND)
+
+
+def odd_from(hour: Ints, first: int) -> list[bool]:
+    """As odd_hours.is_odd, of the rows from `first` on; hour (n,) of all rows."""
+    start = max(first - PAST_ROWS, 0)
+    hour = hour[start:]
+    running = np.zeros((hours.HOURS, len(hour) + 1), np.int32)
+    # Every hour's row by itself, and not every row's hours: adding up along a row takes half the time.
+    NEARNESS_OF_HOUR.take(hour, axis=1).cumsum(axis=1, out=running[:, 1:])
+    index = np.arange(first - start, len(hour))
+    oldest, own = np.maximum(index - PAST_ROWS, 0), hour[first - start :]
+    odd: list[bool] = odd_hours.is_odd(running[own, index] - running[own, oldest], index - oldest).tolist()
+    return odd
 
 
 def of_hours(rows: Rows) -> list[float]:

@@ -150,6 +150,12 @@ def failures(row: Row, _norms: Norms, _currency: int) -> Detail:
     return failed, usual, {"failed": failed, "usual": usual, "payments": row["count_1d"] + 1, "hours": 24.0}
 
 
+def odd_hours(row: Row, _norms: Norms, _currency: int) -> Detail:
+    # How few are usual is not asked where there are none.
+    many, usual = row["odd_1d"], row.get("expected_odd_1d", 0.0)
+    return many, usual, {"odd": many, "usual": usual, "hours": 24.0}
+
+
 def long_silence(row: Row, _norms: Norms, _currency: int) -> Detail:
     days, usual = row["silent_days"], row["usual_silent_days"]
     return days, usual, {"days": days, "usual": usual, "ratio": row["silence_over_usual"]}
@@ -206,6 +212,7 @@ DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "failures_1d": failures,
     "hour_unusual": unusual_hour,
     "amount_at_hour": joint("amount_at_hour", "hour"),
+    "odd_hours": odd_hours,
     "amount_in_category": joint("amount_in_category", "category"),
     **{f"new_{kind}": first_of(kind) for kind in novelty.KINDS},
     "silence_over_usual": long_silence,

@@ -10,7 +10,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from scoring import amounts, hours, joint, merchant, novelty, population, repeat, silence, spell, tails, velocity
+from scoring import (
+    amounts,
+    hours,
+    joint,
+    merchant,
+    novelty,
+    odd_hours,
+    population,
+    repeat,
+    silence,
+    spell,
+    tails,
+    velocity,
+)
 from scoring.columns import Bools, Floats
 from scoring.features import Features
 from scoring.joint import Histogram
@@ -22,7 +35,7 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
     amounts.NAME: amounts.EVIDENCE,
     population.NAME: (*population.EVIDENCE, merchant.AT_MERCHANT),
     **{group.NAME: group.EVIDENCE for group in (spell, velocity)},
-    hours.NAME: (*hours.EVIDENCE, joint.AT_HOUR),
+    hours.NAME: (*hours.EVIDENCE, joint.AT_HOUR, *odd_hours.EVIDENCE),
     joint.NAME: (joint.IN_CATEGORY,),
     **{group.NAME: group.EVIDENCE for group in (novelty, silence, repeat, merchant)},
 }

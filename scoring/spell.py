@@ -18,7 +18,7 @@ import numpy as np
 from scoring.amounts import MINIMUM_PAST, PROFILE_US, WINSORISED_MEDIANS, Past, known, ratio
 from scoring.columns import Floats, Ints
 from scoring.velocity import unlikeliness
-from scoring.windows import DAY_US
+from scoring.windows import DAY_US, Line
 
 NAME = "spell"
 EVIDENCE = ("renewed_excess", "excess_14d", "spend_over_usual", "large_burst")
@@ -28,7 +28,7 @@ SPELL_US = 14 * DAY_US
 WEEK_US = 7 * DAY_US
 SHORTEST_PROFILE_US = 14 * DAY_US
 # Jeffreys' prior of a Poisson rate.
-PRIOR_LARGE = 0.5
+PRIOR_MARKED = 0.5
 
 
 def build(past: Past) -> list[Floats]:
@@ -73,11 +73,16 @@ def spends(past: Past) -> tuple[Floats, Floats]:
 
 def large_ones(past: Past, large: Ints) -> tuple[Ints, Floats]:
     """Large payments of the last 7 days with this one (m,), and how many the days before in the last 90 would bring."""
-    line = past.line
-    week, oldest = line.since(WEEK_US), line.since(PROFILE_US)
-    recent = line.sums(large, week)
-    before = line.sums(large, oldest) - recent
+    many, expected = counted(past.line, large, WEEK_US)
+    return many, np.where(past.median > 0, expected, np.nan)
+
+
+def counted(line: Line, marked: Ints, window_us: int) -> tuple[Ints, Floats]:
+    """Rows `marked` 1 and not 0 in the window with this one (m,), and how many the days before in 90 would bring."""
+    start, oldest = line.since(window_us), line.since(PROFILE_US)
+    recent = line.sums(marked, start)
+    before = line.sums(marked, oldest) - recent
     span_us = line.at_us - line.at_us[oldest]
-    expected = (before + PRIOR_LARGE) * (WEEK_US / np.maximum(span_us, WEEK_US))
-    enough = (span_us >= SHORTEST_PROFILE_US) & (line.index - oldest >= MINIMUM_PAST) & (past.median > 0)
-    return recent + large, np.where(enough, expected, np.nan)
+    expected = (before + PRIOR_MARKED) * (window_us / np.maximum(span_us, window_us))
+    enough = (span_us >= SHORTEST_PROFILE_US) & (line.index - oldest >= MINIMUM_PAST)
+    return recent + marked, np.where(enough, expected, np.nan)

@@ -96,6 +96,23 @@ CASES: list[tuple[str, dict[str, float], str]] = [
         "The first payment after 412.3 days; this user usually pays every 2.5 days.",
     ),
     (
+        "odd_hours",
+        {"odd": 1, "usual": 0.0123, "hours": 24},
+        "1 payment of the last day with this one was at an hour at which this user hardly ever pays; "
+        "0.012 would be usual.",
+    ),
+    (
+        "odd_hours",
+        {"odd": 3, "usual": 0.25, "hours": 24},
+        "3 payments of the last day with this one were at hours at which this user hardly ever pays; "
+        "0.25 would be usual.",
+    ),
+    (
+        "odd_hours",
+        {"odd": 0, "usual": 0, "hours": 24},
+        "No payment of the last day was at an hour at which this user hardly ever pays.",
+    ),
+    (
         "hour_unusual",
         {"hour": 3, "share": 0.0042, "near": 0, "payments": 120},
         "Between 03:00 and 03:59 UTC fall 0.4 % of this user's payments, "

@@ -136,6 +136,26 @@ class Plain:
             found["hour_weight"] = sum(nearness) / 9
         return found
 
+    def is_odd(self, i: int) -> bool:
+        past, own = range(max(i - PAST_ROWS, 0), i), hour_of(self.at[i])
+        apart = (min((hour_of(self.at[k]) - own) % 24, (own - hour_of(self.at[k])) % 24) for k in past)
+        around = sum(max(3 - hours, 0) for hours in apart) / 9
+        return (around + 10 / 24) / (len(past) + 10) < 1 / 48
+
+    def odd_hours(self, i: int) -> dict[str, float]:
+        day, profile = self.earlier(i, 1), self.earlier(i, 90)
+        found: dict[str, float] = {"odd_1d": sum(map(self.is_odd, (*day, i)))}
+        span_days = (self.at[i] - self.at[profile[0]]) / DAY_US if profile else 0
+        if len(profile) >= 8 and span_days >= 14:
+            before = sum(self.is_odd(k) for k in profile if k not in day)
+            expected = (before + 0.5) / span_days
+            found["odd_hours"] = 0.0
+            if found["odd_1d"]:
+                lift = 1 + log10(found["odd_1d"] / expected)
+                found |= {"expected_odd_1d": expected}
+                found["odd_hours"] = min(unlikeliness(int(found["odd_1d"]), expected), max(lift, 0))
+        return found
+
     def settled(self, kind: str, i: int) -> range:
         """The rows that make a key known."""
         stays = kind in ("country", "device", "currency")
@@ -171,7 +191,7 @@ class Plain:
     def row(self, i: int) -> dict[str, float]:
         parts = (
             *(self.amounts(i), self.spell(i), self.velocity(i), self.silence(i), self.hours(i)),
-            *(self.novelty(i), self.joint(i), self.repeat(i)),
+            *(self.novelty(i), self.joint(i), self.repeat(i), self.odd_hours(i)),
         )
         return {"amount": self.amount[i]} | {name: value for part in parts for name, value in part.items()}
 
@@ -340,6 +360,32 @@ def test_a_device_stays_new_for_a_day() -> None:
     assert new[102] == 0
     assert shop[100] > 1.5
     assert shop[101:].tolist() == [0, 0]
+
+
+def hours_of_a_day_person(nights: int) -> Columns:
+    """A payment at noon on each of 60 days, then some after midnight, an hour apart."""
+    noon, night = np.arange(60) * DAY_US + DAY_US // 2, 60 * DAY_US + np.arange(nights) * DAY_US // 24
+    columns = history(np.random.default_rng(4), rows=60 + nights)
+    columns.at_us[:] = START_US // DAY_US * DAY_US + np.concatenate((noon, night))
+    return columns
+
+
+def test_odd_hours_count_for_the_more_the_more_there_are_within_a_day() -> None:
+    features = build(hours_of_a_day_person(5))
+    chance, many = features.column("odd_hours"), features.column("odd_1d")
+    assert many[58:].tolist() == [0, 0, 1, 2, 3, 4, 5]
+    assert chance[59] == 0
+    assert (np.diff(chance[59:]) > 0.05).all()
+    assert chance[64] == pytest.approx(1 + log10(5 / features.column("expected_odd_1d")[64]))
+    assert features.column("expected_odd_1d")[64] == pytest.approx(0.5 / (59 + 2 / 3))
+
+
+def test_whose_hours_are_odd_for_others_has_none() -> None:
+    night = hours_of_a_day_person(1)
+    night.at_us[:] -= DAY_US // 2
+    assert build(night).column("odd_1d")[20:60].tolist() == [0] * 40
+    short = picked(hours_of_a_day_person(1), np.arange(50, 61))
+    assert np.isnan(build(short).column("odd_hours")[-1])
 
 
 def test_no_two_features_share_a_name() -> None:

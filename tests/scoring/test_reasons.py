@@ -124,6 +124,18 @@ def test_a_new_device_is_told_with_how_rarely_this_user_has_one() -> None:
     assert by_group["novelty"]["contribution"] > 1
 
 
+def test_payments_at_odd_hours_are_told_with_how_few_are_usual() -> None:
+    columns = population()
+    columns.at_us[:] = columns.at_us // DAY_US * DAY_US + DAY_US // 4 + columns.at_us % DAY_US // 2
+    columns.at_us[-4:] = columns.at_us[-5] // DAY_US * DAY_US + DAY_US + np.arange(4) * AROUND_NOON_US // 12
+    features, reference = reference_of(columns)
+    observed, expected, values = DETAILS["odd_hours"](features.row(len(features) - 1), reference.norms, 0)
+    assert values == {"odd": 4, "usual": expected, "hours": 24}
+    assert (observed, expected < 0.05) == (4, True)
+    by_day = DETAILS["odd_hours"](features.row(len(features) - 5), reference.norms, 0)
+    assert by_day == (0, 0, {"odd": 0, "usual": 0, "hours": 24})
+
+
 def test_an_amount_at_the_wrong_hour_is_told_though_neither_is_rare() -> None:
     columns = population(users=300)
     night = columns.at_us // (DAY_US // 24) % 24 < 12
