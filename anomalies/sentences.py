@@ -284,6 +284,13 @@ def long_silence(values: Numbers, _currency: str) -> str:
     }
 
 
+def left_merchant(values: Numbers, currency: str) -> str:
+    return _(
+        "Nobody paid this merchant in %(currency)s in the %(days)s days before; "
+        "half of all payments come within %(usual)s days of their merchant's last one."
+    ) % {"currency": currency, "days": plain(values["days"]), "usual": expectation(values["usual"])}
+
+
 def unusual_hour(values: Numbers, _currency: str) -> str:
     return _(
         "Between %(hour)s:00 and %(hour)s:59 UTC fall %(share)s %% of this user's payments, "
@@ -403,6 +410,7 @@ SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "hour_unusual": unusual_hour,
     "odd_hours": odd_hours,
     "silence_over_usual": long_silence,
+    "merchant_silence": left_merchant,
     "amount_at_hour": amount_at_hour,
     "amount_in_category": amount_in_category,
     "new_merchant": new_merchant,

@@ -27,6 +27,7 @@ TITLES = {
     "new_device": _("New device for the user"),
     "new_currency": _("New currency for the user"),
     "silence_over_usual": _("First payment after a long silence"),
+    "merchant_silence": _("Merchant that nobody paid for long"),
     "charged_again": _("The same charge again within an hour"),
     "surge_1d": _("Surge at the merchant within a day"),
     "surge_7d": _("Surge at the merchant within 7 days"),
@@ -47,7 +48,7 @@ GROUP_TITLES = {
     "hour": _("Time of day"),
     "category": _("Amount within the category"),
     "novelty": _("Something new for the user"),
-    "silence": _("Long silence before"),
+    "silence": _("Long silence of the user or the merchant"),
     "repeat": _("The same charge again"),
     "merchant_surge": _("Surge at the merchant"),
 }

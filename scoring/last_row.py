@@ -288,6 +288,7 @@ def of_merchant(visits: Visits, at_us: int, minor: int) -> list[float]:
     surges = [surge(visits, at_us, window) for window in merchant.WINDOWS_US]
     return [
         *(chance for chance, _, _ in surges),
+        math.sqrt((at_us - int(visits.at_us[place - 1])) / DAY_US) if payments else NAN,
         (step - mean) / most(spread, merchant.LEAST_SPREAD * STEPS),
         float(payments) if visits.known[0] else NAN,
         float(np.power(10.0, mean / STEPS)) / 100,

@@ -10,10 +10,14 @@ exact. It is known only where the merchant's amounts lie closer together than ev
 amounts spread as wide as the population's tells nothing that the population does not.
 `surge_1d` and `surge_7d` are -log10 of the chance of at least so many payments as in the last day and 7 days with
 this one, if they came at SURGE_TIMES the merchant's own earlier rate: a surge is more than a good week.
+`merchant_silence` is the square root of the days since anybody paid this merchant: a shop that everybody has left, and
+that somebody pays again. Merchants are paid at very different rates, so that pauses fall off far slower than
+exponentially; the tail of the root is about straight (a stretched exponential), and can be continued.
 Sources: z-score of log amounts (Bolton and Hand 2002, peer groups); Poisson test of a rate against a multiple of
 the usual one.
 Limits: of a merchant with more than STRETCH_ROWS payments in a week the windows are longer than what is seen, and
-its surge is unknown. The other customers' own deviations are not seen: each would need that customer's history.
+its surge is unknown. Of one whom nobody paid before the pause is unknown, too. The other customers' own deviations are
+not seen: each would need that customer's history.
 """
 
 from collections.abc import Mapping
@@ -29,8 +33,10 @@ from scoring.windows import DAY_US
 
 NAME = "merchant_surge"
 AT_MERCHANT = "amount_at_merchant"
+SILENCE = "merchant_silence"
 EVIDENCE = ("surge_1d", "surge_7d")
 FACTS = (
+    "merchant_silence",
     "merchant_deviations",
     "merchant_seen",
     "merchant_amount",
@@ -59,6 +65,7 @@ def build(visits: Visits | None, at_us: Ints, minor: Ints) -> list[Floats]:
     surges = [surge(visits, at_us, window) for window in WINDOWS_US]
     return [
         *(chance for chance, _, _ in surges),
+        silence(visits, at_us),
         deviations,
         np.where(visits.known, payments.astype(np.float64), np.nan),
         usual,
@@ -66,6 +73,13 @@ def build(visits: Visits | None, at_us: Ints, minor: Ints) -> list[Floats]:
         *(count for _, count, _ in surges),
         *(mean for _, _, mean in surges),
     ]
+
+
+def silence(visits: Visits, at_us: Ints) -> Floats:
+    """(n,) the square root of the days since the merchant's last payment; NaN without one."""
+    seen = visits.place > visits.first
+    latest_us = np.where(seen, np.append(visits.at_us, 0)[visits.place - 1], at_us)
+    return np.where(seen, np.sqrt((at_us - latest_us) / DAY_US), np.nan)
 
 
 def amounts(visits: Visits, minor: Ints, payments: Ints) -> tuple[Floats, Floats, Floats]:

@@ -156,6 +156,12 @@ def odd_hours(row: Row, _norms: Norms, _currency: int) -> Detail:
     return many, usual, {"odd": many, "usual": usual, "hours": 24.0}
 
 
+def left_merchant(row: Row, norms: Norms, _currency: int) -> Detail:
+    days = row["merchant_silence"] ** 2
+    usual = norms.evidence["merchant_silence"].value(EVERY_SECOND) ** 2
+    return days, usual, {"days": days, "usual": usual}
+
+
 def long_silence(row: Row, _norms: Norms, _currency: int) -> Detail:
     days, usual = row["silent_days"], row["usual_silent_days"]
     return days, usual, {"days": days, "usual": usual, "ratio": row["silence_over_usual"]}
@@ -216,6 +222,7 @@ DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "amount_in_category": joint("amount_in_category", "category"),
     **{f"new_{kind}": first_of(kind) for kind in novelty.KINDS},
     "silence_over_usual": long_silence,
+    "merchant_silence": left_merchant,
     "charged_again": charged_again,
     "surge_1d": surge("1d", 24.0),
     "surge_7d": surge("7d", 168.0),

@@ -37,7 +37,9 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
     **{group.NAME: group.EVIDENCE for group in (spell, velocity)},
     hours.NAME: (*hours.EVIDENCE, joint.AT_HOUR, *odd_hours.EVIDENCE),
     joint.NAME: (joint.IN_CATEGORY,),
-    **{group.NAME: group.EVIDENCE for group in (novelty, silence, repeat, merchant)},
+    novelty.NAME: novelty.EVIDENCE,
+    silence.NAME: (*silence.EVIDENCE, merchant.SILENCE),
+    **{group.NAME: group.EVIDENCE for group in (repeat, merchant)},
 }
 GROUPS = tuple(EVIDENCE)
 # Shares of payments, not sizes: nothing beyond the data says how much rarer than they a share may be.
@@ -50,8 +52,9 @@ OF_CHANCES = (repeat.NAME, merchant.NAME)
 BELIEVED_UP_TO = 2.0
 VERSION = 7
 # Their evidence are alternatives, of which the strangest counts: an unknown device is none the less so for being
-# where its owner lives, and does not fade in data that have more keys.
-ALTERNATIVES = (novelty.NAME,)
+# where its owner lives, and does not fade in data that have more keys; and a shop that nobody visits is none the less
+# so for a customer who was there yesterday.
+ALTERNATIVES = (novelty.NAME, silence.NAME)
 # Fewer rows do not show one in a hundred.
 MINIMUM_ROWS = 500
 # The distribution of raw is followed as far as so many rows lie beyond, then extrapolated.

@@ -96,6 +96,12 @@ CASES: list[tuple[str, dict[str, float], str]] = [
         "The first payment after 412.3 days; this user usually pays every 2.5 days.",
     ),
     (
+        "merchant_silence",
+        {"days": 41.26, "usual": 0.406},
+        "Nobody paid this merchant in EUR in the 41.3 days before; "
+        "half of all payments come within 0.41 days of their merchant's last one.",
+    ),
+    (
         "odd_hours",
         {"odd": 1, "usual": 0.0123, "hours": 24},
         "1 payment of the last day with this one was at an hour at which this user hardly ever pays; "

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from scoring import Columns, Reference, Visits, build, score, visits
+from scoring import GROUPS, Columns, Reference, Visits, build, score, visits
 from scoring.merchant import telling
 from scoring.visits import STRETCH_ROWS, steps_of, within
 from tests.scoring.histories import DAY_US, START_US, history, picked, population, together
@@ -39,6 +39,8 @@ def test_a_merchants_numbers_are_what_their_definitions_say(step_us: int) -> Non
             assert "merchant_seen" not in row
             continue
         assert row["merchant_seen"] == len(seen)
+        pause = sqrt((columns.at_us[i] - columns.at_us[seen[-1]]) / DAY_US) if seen else None
+        assert row.get("merchant_silence") == (pause and pytest.approx(pause))
         if len(seen) >= 8:
             logs = steps_of(columns.minor[seen]) / 48
             spread = sqrt(np.mean(logs**2) - np.mean(logs) ** 2)
@@ -149,3 +151,17 @@ def test_nothing_seen_is_unknown() -> None:
     row = build(one, None, seen).row(0)
     assert "surge_1d" not in row
     assert "merchant_deviations" not in row
+    assert "merchant_silence" not in row
+
+
+def test_a_shop_that_everybody_has_left_is_strange_however_often_its_customer_pays() -> None:
+    columns = crowd()
+    reference = Reference.fit(build(columns, None, within(columns)))
+    last = int(columns.at_us.argmax())
+    columns.merchant[last] = 9
+    columns.merchant[int(columns.at_us.argmin())] = 9
+    columns.currency[columns.merchant == 9] = 0
+    features = build(columns, None, within(columns))
+    assert features.row(last)["merchant_silence"] == pytest.approx(sqrt(40), rel=0.01)
+    assert features.row(last)["silence_over_usual"] < 5
+    assert reference.contributions(features)[last, GROUPS.index("silence")] > 1

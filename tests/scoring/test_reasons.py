@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scoring import Columns, Features, Scores, build, explain, reasons, score
+from scoring import Columns, Features, Reference, Scores, build, explain, reasons, score, visits
 from scoring.reasons import DETAILS
 from scoring.reference import EVIDENCE
 from tests.scoring.histories import DAY_US, population, reference_of
@@ -134,6 +134,20 @@ def test_payments_at_odd_hours_are_told_with_how_few_are_usual() -> None:
     assert (observed, expected < 0.05) == (4, True)
     by_day = DETAILS["odd_hours"](features.row(len(features) - 5), reference.norms, 0)
     assert by_day == (0, 0, {"odd": 0, "usual": 0, "hours": 24})
+
+
+def test_a_shop_that_nobody_paid_for_long_is_told_in_days() -> None:
+    columns = population()
+    columns.merchant[:] = 1 + columns.user % 5
+    columns.merchant[[1, -1]] = 9
+    seen = visits.within(columns)
+    features = build(columns, None, seen)
+    scores = score(features, Reference.fit(features))
+    one = {one["group"]: one for one in reasons(features, scores, len(columns) - 1)}["silence"]
+    assert one["code"] == "merchant_silence"
+    assert one["observed"] == pytest.approx((columns.at_us[-1] - columns.at_us[1]) / DAY_US)
+    assert one["expected"] < 1
+    assert one["contribution"] > 1
 
 
 def test_an_amount_at_the_wrong_hour_is_told_though_neither_is_rare() -> None:
