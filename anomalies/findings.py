@@ -1,6 +1,7 @@
 """What scoring says of one transaction, on its way from the scorer to the records and to the doors."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,10 @@ BUILT_IN_MODEL = UUID("00000000-0000-7000-8000-000000000001")
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A score and its parts; the contributions of `reasons` add up to `raw`."""
+    """A score and its parts; the contributions of `reasons` add up to `raw`.
+
+    sentences: of each reason, where there was time to write them in the language of whoever asks.
+    """
 
     raw: float
     rarity: float
@@ -22,6 +26,7 @@ class Scored:
     features: dict[str, float]
     reference_id: UUID
     model_version_id: UUID
+    sentences: Sequence[str] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

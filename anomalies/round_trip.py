@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -23,6 +23,7 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatu
 from psycopg.pq.abc import PGconn, PGresult
 
 Session = psycopg.Connection[Any]
+Value = TypeVar("Value")
 
 _PLACE = re.compile(r"%\((\w+)\)s")
 # Of the names of our plans.
@@ -63,6 +64,7 @@ class Unplanned(Statement):
 
 BEGIN = Statement("BEGIN")
 KEEP, KEPT = Unplanned("SAVEPOINT round_trip"), Unplanned("RELEASE SAVEPOINT round_trip")
+COMMIT = Unplanned("COMMIT")
 
 
 @lru_cache(maxsize=64)
@@ -71,34 +73,40 @@ def command(sql: str) -> Statement:
     return Statement(sql)
 
 
-class Heard:
-    """Hears what one of several statements answers while the server still executes those behind it.
+class Meanwhile:
+    """Computes something while the server is at work. It may not ask the database, and what it raises `answer` raises.
 
-    `hear` may compute, but not ask the database; what it raises is raised by `answer`. It hears again of what is sent
-    again.
+    It computes again if the statements are sent again.
     """
 
-    def __init__(self, statement: Statement, hear: Callable[[PGresult], Any]) -> None:
-        self.statement = statement
-        self._hear = hear
-        self._said: Any = None
+    def __init__(self, compute: Callable[..., Any]) -> None:
+        self._compute = compute
+        self._computed: Any = None
         self._error: Exception | None = None
 
-    def __call__(self, result: PGresult) -> None:
+    def __call__(self, *heard: PGresult) -> None:
         try:
-            self._said, self._error = self._hear(result), None
+            self._computed, self._error = self._compute(*heard), None
         except Exception as error:
             self._error = error
 
     def answer(self) -> Any:
-        """What `hear` returned; None if it heard nothing."""
+        """What was computed; None if nothing was."""
         if self._error is not None:
             raise self._error
-        return self._said
+        return self._computed
+
+
+class Heard(Meanwhile):
+    """Computes something of what one of several statements answers, while those behind it are still executed."""
+
+    def __init__(self, statement: Statement, hear: Callable[[PGresult], Any]) -> None:
+        super().__init__(hear)
+        self.statement = statement
 
 
 def together(
-    statements: Sequence[Statement], values: Mapping[str, Any], *, heard: Heard | None = None
+    statements: Sequence[Statement], values: Mapping[str, Any], *, meanwhile: Heard | None = None
 ) -> list[PGresult]:
     """One result for each statement, of which the last ones may have failed: see `row`. One round trip.
 
@@ -112,28 +120,42 @@ def together(
     session = connection.connection
     with connection.wrap_database_errors:
         if session.pgconn.transaction_status == TransactionStatus.INTRANS:
-            return _sent_within(session, statements, values, heard)
-        found = _sent(session, statements, values, heard)
+            return _sent_within(session, statements, values, meanwhile)
+        found = _sent(session, statements, values, meanwhile)
         if any(map(_is_lost, found)):
             # Nothing but what is sent again can be undone by this.
             session.rollback()
             _planned[session] = _still_planned(session)
             session.rollback()
-            found = _sent(session, statements, values, heard)
+            found = _sent(session, statements, values, meanwhile)
         return found
 
 
+def commit(meanwhile: Callable[[], Value]) -> Value:
+    """Commit what the caller's outermost atomic block has done, and compute `meanwhile` until the disk has it.
+
+    Nothing but the end of the block may follow. Raises Django's errors, and, when all is committed, what `meanwhile`
+    raises.
+    """
+    computed = Meanwhile(meanwhile)
+    with connection.wrap_database_errors:
+        (done,) = _sent(connection.connection, (COMMIT,), {}, computed)
+    row(done)
+    answer: Value = computed.answer()
+    return answer
+
+
 def _sent_within(
-    session: Session, statements: Sequence[Statement], values: Mapping[str, Any], heard: Heard | None
+    session: Session, statements: Sequence[Statement], values: Mapping[str, Any], meanwhile: Meanwhile | None
 ) -> list[PGresult]:
     """The same in a transaction that goes on. To look before which plans there are would be a round trip too."""
     # A savepoint that the statements make would go with ours.
     end = () if any(one.sql.startswith("SAVEPOINT") for one in statements) else (KEPT,)
-    found = _sent(session, (KEEP, *statements, *end), values, heard)[1 : len(statements) + 1]
+    found = _sent(session, (KEEP, *statements, *end), values, meanwhile)[1 : len(statements) + 1]
     if any(map(_is_lost, found)):
         session.execute("ROLLBACK TO SAVEPOINT round_trip")
         _planned[session] = _still_planned(session)
-        found = _sent(session, statements, values, heard)
+        found = _sent(session, statements, values, meanwhile)
     return found
 
 
@@ -171,7 +193,7 @@ def has_failed(result: PGresult) -> bool:
 
 
 def _sent(
-    session: Session, statements: Sequence[Statement], values: Mapping[str, Any], heard: Heard | None
+    session: Session, statements: Sequence[Statement], values: Mapping[str, Any], meanwhile: Meanwhile | None
 ) -> list[PGresult]:
     low = session.pgconn
     begins = low.transaction_status == TransactionStatus.IDLE and not session.autocommit
@@ -192,12 +214,12 @@ def _sent(
                     asked.append(one.name)
                 low.send_query_prepared(one.name, one.written(values), None, one.format)
                 asked.append(None)
-                if heard is not None and one is heard.statement:
+                if isinstance(meanwhile, Heard) and one is meanwhile.statement:
                     at = len(asked) - 1
                     # Else the server keeps its answers until the end.
                     low.send_flush_request()
             low.pipeline_sync()
-            found = _received(low, at, heard)
+            found = _received(low, at, meanwhile)
             low.exit_pipeline_mode()
         except BaseException:
             # Nobody knows what is still on its way: the pool throws such a connection away.
@@ -212,13 +234,15 @@ def _sent(
     return told[1:] if begins else told
 
 
-def _received(low: PGconn, at: int, heard: Heard | None) -> list[PGresult]:
-    """The result of each statement that was sent; the one `at` that place is heard."""
+def _received(low: PGconn, at: int, meanwhile: Meanwhile | None) -> list[PGresult]:
+    """The result of each statement that was sent; something is computed of the one `at` that place, or without any."""
     ready = select.poll()
     ready.register(low.socket, select.POLLIN | select.POLLOUT)
     while low.flush():
         ready.poll()
         low.consume_input()
+    if meanwhile is not None and at < 0:
+        meanwhile()
     ready.modify(low.socket, select.POLLIN)
     found: list[PGresult] = []
     while True:
@@ -231,8 +255,8 @@ def _received(low: PGconn, at: int, heard: Heard | None) -> list[PGresult]:
             if result.status == ExecStatus.PIPELINE_SYNC:
                 return found
             found.append(result)
-            if heard is not None and len(found) == at + 1:
-                heard(result)
+            if meanwhile is not None and len(found) - 1 == at:
+                meanwhile(result)
         elif low.status == ConnStatus.BAD:
             raise psycopg.OperationalError("the connection was lost")
 

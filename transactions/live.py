@@ -1,12 +1,13 @@
 """The way of one transaction whose score somebody waits for: two round trips to the database, of which one commits.
 
 The first waits for the user's turn, fetches the row's past and stores the row; what can be computed of the past is
-computed meanwhile. No fault in scoring costs a transaction: whatever fails, all is undone, the row is stored alone, its
-user is marked, and the answer says why there is no score yet.
+computed meanwhile, and the reasons of an ordinary row while the disk writes. No fault in scoring costs a transaction:
+whatever fails, all is undone, the row is stored alone, its user is marked, and the answer says why there is no score.
 """
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -20,14 +21,16 @@ from psycopg.errors import QueryCanceled
 from psycopg.pq.abc import PGresult
 
 import scoring
-from anomalies import budget, pending
+from anomalies import budget, pending, round_trip
 from anomalies.findings import Finding, Scored, Unscored
 from anomalies.fresh import record_fresh
 from anomalies.guard import Guard, Unsure
 from anomalies.renewed import Renewed, after_answer
 from anomalies.round_trip import Heard
+from anomalies.sentences import sentences
 from transactions import counting, lookback, packed_rows, scorer, store
 from transactions.rows import BadRow, Row
+from transactions.scorer import Judged
 from transactions.store import Outcome
 from transactions.taken import FAILED, TIMED_OUT, Taken
 from transactions.unscored import store_unscored
@@ -55,6 +58,8 @@ def take(row: Row, guard: Guard | None = None) -> Taken:
             if connection.savepoint_ids:
                 # The transaction goes on: its other statements have as much time as the session gives.
                 _execute("SET LOCAL statement_timeout = DEFAULT")
+        if taken.scored is FAILED:
+            pending.mark({row.user_id: row.txn_date})
         return taken
     except (BadRow, Unsure):
         raise
@@ -81,9 +86,9 @@ def _taken(row: Row, guard: Guard | None) -> Taken:
         # A late row changes the scores of those after it.
         pending.mark({row.user_id: row.txn_date})
     computed = heard.answer() or _asked_again({**store.row_values(row), **limits})
-    scored = scorer.of_one(row.txn_date, computed.features)
+    judged = scorer.judge_one(row.txn_date, computed.features)
     counting.SCORING.observe(time.perf_counter() - began)
-    _record(row, scored)
+    scored = _finished(row, judged)
     if computed.past.loose >= packed_rows.LOOSE_ROWS:
         after_answer(lambda: packed_rows.keep_read(row.user_id, computed.past))
     return Taken(row, Outcome.CREATED, (), scored, new.stored)
@@ -119,14 +124,32 @@ def _failed(row: Row, error: Exception) -> Unscored:
     return unscored
 
 
+def _finished(row: Row, judged: Judged | Unscored) -> Scored | Unscored:
+    """The score with its reasons. An anomaly's is recorded; of any other the reasons are told while the disk writes."""
+    if isinstance(judged, Unscored):
+        return judged
+    if judged.scores.score[0] >= settings.ANOMALY_FLOOR:
+        scored = judged.only
+        _record(row, scored)
+        return scored
+    return judged.only if connection.savepoint_ids else round_trip.commit(lambda: _told(row, judged))
+
+
+def _told(row: Row, judged: Judged) -> Scored | Unscored:
+    try:
+        scored = judged.only
+        return replace(scored, sentences=sentences(scored.reasons, row.currency))
+    except Exception as error:
+        # The row is stored by now.
+        return _failed(row, error)
+
+
 def _execute(statements: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statements)
 
 
-def _record(row: Row, scored: Scored | Unscored) -> None:
-    if isinstance(scored, Unscored) or scored.score < settings.ANOMALY_FLOOR:
-        return
+def _record(row: Row, scored: Scored) -> None:
     merchant = orjson.loads(row.meta_data).get("merchant_id")
     snapshot = (row.id, row.user_id, row.amount, row.currency, row.txn_date, row.status)
     finding = Finding(*snapshot, merchant_id=None if merchant is None else str(merchant), scored=scored)

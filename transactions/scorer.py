@@ -35,6 +35,11 @@ class Judged(NamedTuple):
         reasons = scoring.explain(self.features, self.scores, places)
         return [self._scored(i, why) for i, why in zip(places, reasons, strict=True)]
 
+    @property
+    def only(self) -> Scored:
+        """Those of its only row."""
+        return self.scored([0])[0]
+
     def _scored(self, i: int, reasons: list[dict[str, Any]]) -> Scored:
         score = float(self.scores.score[i])
         return Scored(
@@ -54,17 +59,17 @@ def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored
     if references.in_force(txn_date) is None:
         return NO_REFERENCE
     found = lookback.up_to(user_id, txn_date, id)
-    return of_one(txn_date, scoring.build_last(found.columns, found.seen))
+    judged = judge_one(txn_date, scoring.build_last(found.columns, found.seen))
+    return judged if isinstance(judged, Unscored) else judged.only
 
 
-def of_one(txn_date: datetime, features: scoring.Features) -> Scored | Unscored:
-    """The same of the only row of `features`, whose time this is."""
+def judge_one(txn_date: datetime, features: scoring.Features) -> Judged | Unscored:
+    """The only row of `features`, whose time this is."""
     reference = references.in_force(txn_date)
     if reference is None:
         return NO_REFERENCE
     scores = scoring.score(features, reference.content)
-    judged = Judged(LAST, features, scores, reference.id, reference.model_version_id)
-    return judged.scored([0])[0]
+    return Judged(LAST, features, scores, reference.id, reference.model_version_id)
 
 
 def judge(

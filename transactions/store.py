@@ -136,7 +136,7 @@ def write_in_turn(row: Row, guard: Guard | None, values: Mapping[str, Any], hear
         given |= {f"guard_{place}": value for place, value in enumerate(guard.values)}
     insert = _insert_in_turn(guard.condition if guard else "true")
     with _constraints_told([row.id]):
-        _, _, inserted = round_trip.together((TURN, heard.statement, insert), given, heard=heard)
+        _, _, inserted = round_trip.together((TURN, heard.statement, insert), given, meanwhile=heard)
         found = round_trip.row(inserted)
     if guard is not None:
         guard.is_met = found is not None

@@ -7,9 +7,11 @@ from anomalies.findings import Scored, Unscored
 from anomalies.sentences import sentences
 
 
-def told(reasons: Sequence[Mapping[str, Any]], currency: str) -> list[dict[str, Any]]:
-    """The reasons, each with its sentence."""
-    texts = sentences(reasons, currency)
+def told(
+    reasons: Sequence[Mapping[str, Any]], currency: str, texts: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """The reasons, each with its sentence; `texts` where these are written already."""
+    texts = sentences(reasons, currency) if texts is None else texts
     return [{**reason, "sentence": text} for reason, text in zip(reasons, texts, strict=True)]
 
 
@@ -31,7 +33,7 @@ def explained(scored: Scored | Unscored, currency: str) -> dict[str, Any]:
         "rarity": scored.rarity,
         "level": scored.level,
         "raw": scored.raw,
-        "reasons": told(scored.reasons, currency),
+        "reasons": told(scored.reasons, currency, scored.sentences),
         "unscored": None,
         "reference_id": scored.reference_id,
         "model_version_id": scored.model_version_id,

@@ -1,10 +1,13 @@
 """Statements that are sent together: what each answers, what a failure leaves, and plans that got lost."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError, connection, transaction
 from django.db.utils import DataError
 from django.utils import timezone
@@ -12,11 +15,13 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from anomalies import round_trip
 from anomalies.round_trip import Heard, Statement, command, row, together
+from tests.conftest import login_of
 
 pytestmark = pytest.mark.django_db
 # Without a transaction of the test's own around it.
 ALONE = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 SUM = Statement("SELECT %(one)s::int + %(two)s::int")
+COUNT = "SELECT count(*) FROM django_content_type WHERE app_label = 'round_trip'"
 QUOTIENT = Statement("SELECT %(one)s::int / %(two)s::int")
 NOTHING = Statement("SELECT 1 WHERE false")
 
@@ -118,7 +123,7 @@ def test_an_answer_is_heard_while_the_server_is_still_at_work() -> None:
     slow = Statement("SELECT pg_sleep(0.2), clock_timestamp()")
     heard_at: list[datetime] = []
     heard = Heard(SUM, lambda result: (heard_at.append(timezone.now()), row(result))[1])
-    *_, ended = together((NOTHING, SUM, slow), {"one": 1, "two": 1}, heard=heard)
+    *_, ended = together((NOTHING, SUM, slow), {"one": 1, "two": 1}, meanwhile=heard)
     assert heard.answer() == [b"2"]
     _, at = row(ended) or (None, b"")
     assert heard_at[0] < datetime.fromisoformat((at or b"").decode())
@@ -127,7 +132,7 @@ def test_an_answer_is_heard_while_the_server_is_still_at_work() -> None:
 def test_what_is_heard_counts_also_where_a_later_statement_fails() -> None:
     heard = Heard(SUM, row)
     with pytest.raises(DataError), transaction.atomic():
-        row(together((SUM, QUOTIENT), {"one": 8, "two": 0}, heard=heard)[-1])
+        row(together((SUM, QUOTIENT), {"one": 8, "two": 0}, meanwhile=heard)[-1])
     assert heard.answer() == [b"8"]
 
 
@@ -136,7 +141,7 @@ def test_a_fault_of_the_hearer_is_told_when_the_answer_is_asked_for() -> None:
         raise ZeroDivisionError
 
     heard = Heard(SUM, hear)
-    _, last = together((SUM, QUOTIENT), {"one": 8, "two": 2}, heard=heard)
+    _, last = together((SUM, QUOTIENT), {"one": 8, "two": 2}, meanwhile=heard)
     assert row(last) == [b"4"]
     with pytest.raises(ZeroDivisionError):
         heard.answer()
@@ -149,5 +154,47 @@ def test_what_is_sent_again_is_heard_again() -> None:
         cursor.execute("DEALLOCATE ALL")
     heard = Heard(SUM, row)
     with transaction.atomic():
-        together((QUOTIENT, SUM), {"one": 1, "two": 1}, heard=heard)
+        together((QUOTIENT, SUM), {"one": 1, "two": 1}, meanwhile=heard)
     assert heard.answer() == [b"2"]
+
+
+@ALONE
+def test_something_is_computed_while_the_transaction_is_committed() -> None:
+    with transaction.atomic():
+        ContentType.objects.create(app_label="round_trip", model="committed")
+        assert round_trip.commit(lambda: 6 * 7) == 42
+        # For everybody else it is committed before the block ends.
+        with psycopg.connect(**login_of(connection.get_connection_params())) as other:
+            assert other.execute(COUNT).fetchone() == (1,)
+    with transaction.atomic():
+        ContentType.objects.create(app_label="round_trip", model="another")
+        transaction.set_rollback(True)
+    assert ContentType.objects.filter(app_label="round_trip").count() == 1
+
+
+@transaction.atomic
+def stored(model: str, meanwhile: Callable[[], object], *, by: Callable[[], None] = lambda: None) -> None:
+    """Store something, and commit while something is computed, after what somebody else does."""
+    ContentType.objects.create(app_label="round_trip", model=model)
+    by()
+    round_trip.commit(meanwhile)
+
+
+@ALONE
+def test_what_fails_meanwhile_is_raised_when_all_is_committed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        stored("committed", lambda: 1 // 0)
+    assert ContentType.objects.filter(app_label="round_trip").count() == 1
+
+
+def end_our_session() -> None:
+    with psycopg.connect(**login_of(connection.get_connection_params()), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+
+
+@ALONE
+def test_a_commit_that_fails_is_told_and_nothing_is_stored() -> None:
+    with pytest.raises(OperationalError):
+        stored("lost", lambda: None, by=end_our_session)
+    connection.close()
+    assert not ContentType.objects.filter(app_label="round_trip").exists()

@@ -1,9 +1,11 @@
 """The way of a transaction: stored, scored, recorded; nothing that scoring does can lose a row."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from threading import Thread
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,7 +13,7 @@ from django.db import connection
 from django.test import override_settings
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from anomalies import references
+from anomalies import references, round_trip
 from anomalies.findings import Scored, Unscored
 from anomalies.models import Anomaly, Case, PendingScore, Reference
 from scoring.reference import VERSION
@@ -166,6 +168,37 @@ def test_a_payment_does_not_wait_for_scoring_that_hangs(monkeypatch: pytest.Monk
     assert live.FAILURES.labels("timed_out")._value.get() == timeouts + 1
     backlog.score_pending()
     assert Anomaly.objects.filter(pk=row.id).exists()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("broken", ["scoring.explain", "transactions.live.sentences"])
+def test_a_row_whose_reasons_cannot_be_told_is_stored_and_waits(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    past = known_traffic()
+    row = next_of(past[0])
+    with monkeypatch.context() as patch:
+        # The reasons of an ordinary row are told while it is committed.
+        patch.setattr(broken, lambda *_: 1 // 0)
+        (taken,) = intake.take([row])
+    assert (taken.outcome, taken.scored) == (Outcome.CREATED, FAILED)
+    assert Transaction.objects.filter(pk=row.id).exists()
+    assert dict(PendingScore.objects.values_list("user_id", "since")) == {row.user_id: row.txn_date}
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_row_whose_commit_is_lost_is_stored_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    past = known_traffic()
+    row = next_of(past[0])
+    commit = round_trip.commit
+
+    def lost(meanwhile: Callable[[], Any]) -> Any:
+        with psycopg.connect(**login_of(connection.get_connection_params()), autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+        return commit(meanwhile)
+
+    monkeypatch.setattr(round_trip, "commit", lost)
+    (taken,) = intake.take([row])
+    assert (taken.outcome, taken.scored) == (Outcome.CREATED, FAILED)
+    assert dict(PendingScore.objects.values_list("user_id", "since")) == {row.user_id: row.txn_date}
 
 
 @pytest.mark.django_db
