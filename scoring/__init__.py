@@ -2,7 +2,7 @@
 
 from scoring.blend import Scores, level, score
 from scoring.columns import KEYS, LARGEST_MINOR, Columns
-from scoring.features import Features, build, build_last, join
+from scoring.features import Features, begin_last, build, build_last, end_last, join
 from scoring.reasons import explain, reasons
 from scoring.reference import GROUPS, MINIMUM_ROWS, BadReference, Reference, TooFewRows
 from scoring.visits import STRETCH_ROWS, Visits
@@ -22,8 +22,10 @@ __all__ = [
     "Scores",
     "TooFewRows",
     "Visits",
+    "begin_last",
     "build",
     "build_last",
+    "end_last",
     "explain",
     "join",
     "level",

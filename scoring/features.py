@@ -100,7 +100,17 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
 
 def build_last(columns: Columns, visits: Visits | None) -> Features:
     """Features of the last row of one user's."""
-    return Features(np.array([last_row.values(columns, visits)]), columns.currency[-1:])
+    return end_last(begin_last(columns), columns, visits)
+
+
+def begin_last(columns: Columns) -> list[float]:
+    """What `build_last` makes of the user's own rows, for `end_last`, when what is seen of the merchant is known."""
+    return last_row.own(columns)
+
+
+def end_last(begun: Sequence[float], columns: Columns, visits: Visits | None) -> Features:
+    """The features that were begun, with those of the merchant."""
+    return Features(np.array([[*begun, *last_row.at_merchant(columns, visits)]]), columns.currency[-1:])
 
 
 def blocks(places: NDArray[np.intp]) -> Iterable[tuple[slice, tuple[int, int]]]:

@@ -34,10 +34,14 @@ KEY_MASK = np.int64((1 << KEY_BITS) - 1)
 
 def values(columns: Columns, visits: Visits | None) -> list[float]:
     """The columns of features.NAMES for the last of the rows, which are one user's."""
+    return [*own(columns), *at_merchant(columns, visits)]
+
+
+def own(columns: Columns) -> list[float]:
+    """Those of them that rest on the user's own rows."""
     rows = Rows(columns if len(columns) <= HISTORY_ROWS + 1 else columns.part(-HISTORY_ROWS - 1, len(columns)))
     past = past_of(rows)
     quiet = of_silence(rows)
-    at_us, minor = rows.at_us[-1], int(columns.minor[-1])
     return [
         *of_amounts(past),
         *of_spell(past),
@@ -46,11 +50,17 @@ def values(columns: Columns, visits: Visits | None) -> list[float]:
         *of_repeat(rows, quiet[silence.USUAL]),
         *of_novelty(rows),
         *of_odd_hours(rows),
-        minor / 100,
+        int(columns.minor[-1]) / 100,
         *of_hours(rows),
         *of_joint(rows),
-        *([NAN] * len(merchant.EVIDENCE + merchant.FACTS) if visits is None else of_merchant(visits, at_us, minor)),
     ]
+
+
+def at_merchant(columns: Columns, visits: Visits | None) -> list[float]:
+    """The others, which rest on what the last row sees of its merchant."""
+    if visits is None:
+        return [NAN] * len(merchant.EVIDENCE + merchant.FACTS)
+    return of_merchant(visits, int(columns.at_us[-1]), int(columns.minor[-1]))
 
 
 def of_amounts(past: Past) -> list[float]:

@@ -40,11 +40,11 @@ log = structlog.get_logger(__name__)
 FAILURES = Counter("live_scoring_failures", "Transactions stored without a score because scoring failed.", ["code"])
 
 
-class _Computed(NamedTuple):
+class _Begun(NamedTuple):
     """What is computed of a row's past while the row is being stored."""
 
     past: lookback.Lookback
-    features: scoring.Features
+    own: list[float]
 
 
 def take(row: Row, guard: Guard | None = None) -> Taken:
@@ -76,8 +76,8 @@ def take(row: Row, guard: Guard | None = None) -> Taken:
 def _taken(row: Row, guard: Guard | None) -> Taken:
     began = time.perf_counter()
     limits = lookback.limits()
-    heard = Heard(lookback.OF_GIVEN, _computed)
-    new = store.write_in_turn(row, guard, limits, heard)
+    heard = Heard(lookback.OF_GIVEN, _begun)
+    new, seen = store.write_in_turn(row, guard, limits, heard, lookback.SEEN_BY_GIVEN)
     if new is None:
         if guard is not None:
             raise Unsure
@@ -85,23 +85,24 @@ def _taken(row: Row, guard: Guard | None) -> Taken:
     if new.is_late:
         # A late row changes the scores of those after it.
         pending.mark({row.user_id: row.txn_date})
-    computed = heard.answer() or _asked_again({**store.row_values(row), **limits})
-    judged = scorer.judge_one(row.txn_date, computed.features)
+    past, own = heard.answer() or _asked_again({**store.row_values(row), **limits})
+    features = scoring.end_last(own, past.columns, lookback.read_seen(seen, past.columns))
+    judged = scorer.judge_one(row.txn_date, features)
     counting.SCORING.observe(time.perf_counter() - began)
     scored = _finished(row, judged)
-    if computed.past.loose >= packed_rows.LOOSE_ROWS:
-        after_answer(lambda: packed_rows.keep_read(row.user_id, computed.past))
+    if past.loose >= packed_rows.LOOSE_ROWS:
+        after_answer(lambda: packed_rows.keep_read(row.user_id, past))
     return Taken(row, Outcome.CREATED, (), scored, new.stored)
 
 
-def _computed(result: PGresult) -> _Computed | None:
+def _begun(result: PGresult) -> _Begun | None:
     past = lookback.read(result)
-    return None if past is None else _Computed(past, scoring.build_last(past.columns, past.seen))
+    return None if past is None else _Begun(past, scoring.begin_last(past.columns))
 
 
-def _asked_again(values: Mapping[str, Any]) -> _Computed:
+def _asked_again(values: Mapping[str, Any]) -> _Begun:
     past = lookback.read_again(lookback.OF_GIVEN, values)
-    return _Computed(past, scoring.build_last(past.columns, past.seen))
+    return _Begun(past, scoring.begin_last(past.columns))
 
 
 def _there(row: Row) -> Taken:

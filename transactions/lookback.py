@@ -1,7 +1,7 @@
 """One row's lookback: the user's rows before it, and what it sees of its merchant, for a score that somebody waits for.
 
-One query, whatever the length of the history: the rows that are packed (`packed_rows`) come in one value, and those
-that are not, by one range scan, as the records that NumPy takes as they are.
+Two queries in one round trip, whatever the length of the history: the rows that are packed (`packed_rows`) come in one
+value, and those that are not, by one range scan, as the records that NumPy takes as they are.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,8 @@ from anomalies import round_trip
 from scoring import visits
 from transactions.history import FAILED_STATUSES, NUMBERS_SQL, SQL, STRETCH_SQL, YEAR_2000_US, unpacked
 
-UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", NUMBERS_SQL).replace("{stretch}", STRETCH_SQL)
+UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", NUMBERS_SQL)
+SEEN_SQL = (SQL / "merchant_seen.sql").read_text().replace("{stretch}", STRETCH_SQL)
 STORED_SQL = "SELECT * FROM transactions WHERE id = %(id)s"
 GIVEN_SQL = (SQL / "history_given.sql").read_text()
 
@@ -43,7 +44,7 @@ LIMITS = {
     "failed": "{" + ",".join(FAILED_STATUSES) + "}",
 }
 # Where there is no such row.
-NOTHING = (None, None, None, None)
+NOTHING = (None, None, None)
 
 
 def _statement(paid: str, *, is_exact: bool = False) -> round_trip.Statement:
@@ -55,28 +56,32 @@ def _statement(paid: str, *, is_exact: bool = False) -> round_trip.Statement:
 
 # Of a row that is stored, and of one that is about to be; and each so that nothing needs to be asked again.
 OF_STORED, OF_GIVEN = _statement(STORED_SQL), _statement(GIVEN_SQL)
+# What they see of their merchants.
+SEEN_BY_STORED, SEEN_BY_GIVEN = (
+    round_trip.Statement(SEEN_SQL.replace("{paid}", paid), binary=True) for paid in (STORED_SQL, GIVEN_SQL)
+)
 EXACTLY = {one: _statement(paid, is_exact=True) for one, paid in ((OF_STORED, STORED_SQL), (OF_GIVEN, GIVEN_SQL))}
 
 
 class Lookback(NamedTuple):
-    """A row, last, after the rows before it that its features may use, and what it sees of its merchant.
+    """A row, last, after the rows before it that its features may use.
 
     numbers (PACKED_NUMBERS, n): the same rows, or somewhat more of them, as they may be packed: all that are stored
     from the instant `since_us` on. The last `loose` of them are not packed yet.
     """
 
     columns: scoring.Columns
-    seen: scoring.Visits
     numbers: NDArray[np.int64]
     since_us: int
     loose: int
 
 
-def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> Lookback:  # noqa: A002
-    """That of the stored transaction `id`. One query."""
+def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[Lookback, scoring.Visits]:  # noqa: A002
+    """That of the stored transaction `id`, and what it sees of its merchant. One round trip."""
     values = {"user_id": user_id, "txn_date": txn_date, "id": id, **limits()}
-    (result,) = round_trip.together((OF_STORED,), values)
-    return read(result) or read_again(OF_STORED, values)
+    own, seen = round_trip.together((OF_STORED, SEEN_BY_STORED), values)
+    found = read(own) or read_again(OF_STORED, values)
+    return found, read_seen(seen, found.columns)
 
 
 def limits() -> dict[str, Any]:
@@ -99,19 +104,26 @@ def read(result: PGresult) -> Lookback | None:
     It goes by the index, in whose order rows of one instant are the other way round. Where its limit has cut through
     such rows, others than these count; and a row that came late is missing from those that are packed.
     """
-    newest, content, since, seen = round_trip.row(result) or NOTHING
+    newest, content, since = round_trip.row(result) or NOTHING
     numbers = None if since and content is None else oldest_first(newest or b"")
-    return None if numbers is None else _joined(numbers, content, since, seen)
+    return None if numbers is None else _joined(numbers, content, since)
 
 
 def read_again(statement: round_trip.Statement, values: Mapping[str, Any]) -> Lookback:
     """The same where `read` says None. One query."""
     (result,) = round_trip.together((EXACTLY[statement],), values)
-    newest, content, since, seen = round_trip.row(result) or NOTHING
-    return _joined(oldest_first(newest or b"", is_exact=True), content, since, seen)
+    newest, content, since = round_trip.row(result) or NOTHING
+    return _joined(oldest_first(newest or b"", is_exact=True), content, since)
 
 
-def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | None, seen: bytes | None) -> Lookback:
+def read_seen(result: PGresult, columns: scoring.Columns) -> scoring.Visits:
+    """What SEEN_BY_STORED or SEEN_BY_GIVEN has answered of the last row of `columns`. Raises as `read`."""
+    (seen,) = round_trip.row(result) or (None,)
+    at_us, minor = unpacked([seen or b""])
+    return visits.alone(at_us[::-1], minor[::-1], known=bool(columns.merchant[-1:].any()))
+
+
+def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | None) -> Lookback:
     """numbers: those of the rows that were looked up; the others are what the database sends."""
     loose = numbers.shape[1]
     # Of the instant at which the limit has cut some may be missing.
@@ -119,10 +131,7 @@ def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | No
     if content and since and loose < MOST_READ:
         packed = np.frombuffer(content, PACKED).reshape(PACKED_NUMBERS, -1)
         numbers, since_us = np.concatenate((packed, numbers), axis=1), int.from_bytes(since, signed=True) + YEAR_2000_US
-    columns = columns_of(numbers[:, -MOST_ROWS:])
-    at_us, minor = unpacked([seen or b""])
-    known = bool(columns.merchant[-1:].any())
-    return Lookback(columns, visits.alone(at_us[::-1], minor[::-1], known=known), numbers, since_us, loose)
+    return Lookback(columns_of(numbers[:, -MOST_ROWS:]), numbers, since_us, loose)
 
 
 @overload

@@ -58,8 +58,8 @@ def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored
     """Score and reasons of one stored transaction, by what was known when it happened. Two queries."""
     if references.in_force(txn_date) is None:
         return NO_REFERENCE
-    found = lookback.up_to(user_id, txn_date, id)
-    judged = judge_one(txn_date, scoring.build_last(found.columns, found.seen))
+    found, seen = lookback.up_to(user_id, txn_date, id)
+    judged = judge_one(txn_date, scoring.build_last(found.columns, seen))
     return judged if isinstance(judged, Unscored) else judged.only
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
+from psycopg.pq.abc import PGresult
 
 from anomalies import round_trip
 from anomalies.guard import Guard
@@ -121,12 +122,15 @@ def write_lines(lines: Lines) -> list[Written]:
     return _write_many(lines.ids, lines.texts)
 
 
-def write_in_turn(row: Row, guard: Guard | None, values: Mapping[str, Any], heard: Heard) -> InTurn | None:
+def write_in_turn(
+    row: Row, guard: Guard | None, values: Mapping[str, Any], heard: Heard, then: Statement
+) -> tuple[InTurn | None, PGresult]:
     """Store one row, after waiting for the user's other rows that are just being stored in turn.
 
     The turn, and the limit of TURN_LIMIT_MS for a statement after it, last until the end of the caller's database
-    transaction. One round trip: what is `heard`, of a statement that takes the row's fields and `values`, is asked when
-    it is the row's turn, before it is stored. None if the id was there or the guard says no: then nothing was stored.
+    transaction. One round trip: what is `heard`, and `then` another statement, are asked when it is the row's turn,
+    before it is stored, and take its fields and `values`; the latter's answer is the second one returned. The first is
+    None if the id was there or the guard says no: then nothing was stored.
     Raises RefusedByDatabase, or what any of the statements raises; after that, the caller's transaction is broken.
     """
     given = row_values(row)
@@ -136,15 +140,15 @@ def write_in_turn(row: Row, guard: Guard | None, values: Mapping[str, Any], hear
         given |= {f"guard_{place}": value for place, value in enumerate(guard.values)}
     insert = _insert_in_turn(guard.condition if guard else "true")
     with _constraints_told([row.id]):
-        _, _, inserted = round_trip.together((TURN, heard.statement, insert), given, meanwhile=heard)
+        _, _, asked, inserted = round_trip.together((TURN, heard.statement, then, insert), given, meanwhile=heard)
         found = round_trip.row(inserted)
     if guard is not None:
         guard.is_met = found is not None
     if found is None:
-        return None
+        return None, asked
     is_late, meta_data, merchant_id, received_us = (None if value is None else value.decode() for value in found)
     received_at = YEAR_1970 + timedelta(microseconds=int(received_us or 0))
-    return InTurn(is_late == "t", (meta_data, merchant_id, received_at))
+    return InTurn(is_late == "t", (meta_data, merchant_id, received_at)), asked
 
 
 @cache

@@ -31,7 +31,7 @@ def stored(instants: Sequence[int]) -> list[Row]:
 
 def assert_same(rows: Sequence[Row], place: int) -> None:
     row = rows[place]
-    past = lookback.up_to(row.user_id, row.txn_date, row.id).columns
+    past = lookback.up_to(row.user_id, row.txn_date, row.id)[0].columns
     everything = history.of_users([row.user_id], [traffic.START]).columns
     first = max(place - scoring.HISTORY_ROWS, 0)
     for name in FIELDS:
@@ -53,5 +53,5 @@ def test_only_a_cut_through_rows_of_one_instant_is_asked_again(
     for place, queries in ((574, 1), (576, 2), (620, 1), (999, 2)):
         row = rows[place]
         with django_assert_num_queries(queries):
-            past = lookback.up_to(row.user_id, row.txn_date, row.id).columns
+            past = lookback.up_to(row.user_id, row.txn_date, row.id)[0].columns
         assert len(past) == scoring.HISTORY_ROWS + 1

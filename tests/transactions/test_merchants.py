@@ -40,8 +40,8 @@ def test_the_file_and_the_look_ups_and_the_live_query_see_the_same(tmp_path: Pat
     np.testing.assert_array_equal(by_file(past, tmp_path).values, features.values)
     for i in range(0, len(past), 71):
         row = Transaction.objects.get(pk=past.id_of(i))
-        found = lookback.up_to(row.user_id, row.txn_date, row.id)
-        live = scoring.build_last(found.columns, found.seen)
+        found, seen = lookback.up_to(row.user_id, row.txn_date, row.id)
+        live = scoring.build_last(found.columns, seen)
         np.testing.assert_array_equal(live.values[0], features.values[i])
 
 
@@ -83,7 +83,7 @@ def planned(user_id: UUID, row: Transaction, mode: str) -> dict[str, object]:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
         bound = {**lookback.limits(), "user_id": user_id, "txn_date": row.txn_date, "id": row.id}
-        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + lookback.OF_STORED.sql, bound)
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + lookback.SEEN_BY_STORED.sql, bound)
         found = cursor.fetchone()[0]
     parsed = json.loads(found) if isinstance(found, str) else found
     plan: dict[str, object] = parsed[0]["Plan"]

@@ -46,7 +46,7 @@ def stored(instants: Sequence[int]) -> list[Row]:
 
 
 def past_of(row: Row) -> lookback.Lookback:
-    return lookback.up_to(row.user_id, row.txn_date, row.id)
+    return lookback.up_to(row.user_id, row.txn_date, row.id)[0]
 
 
 def keep_up_to(row: Row) -> bool:

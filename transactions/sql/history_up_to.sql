@@ -1,15 +1,13 @@
--- One transaction with the rows before it, and what it sees of its merchant, each newest first. The rows come in two parts:
--- the newest, by one range scan of ix_user_date_amount_id, back to where the user's packed rows end, and these; all by the
--- scan where nothing is packed. In the index's own order nothing is sorted; see `history.read` for what that leaves open.
+-- One transaction with the rows before it, newest first. They come in two parts: the newest, by one range scan of
+-- ix_user_date_amount_id, back to where the user's packed rows end, and these; all by the scan where nothing is packed. In
+-- the index's own order nothing is sorted; see `lookback.read` for what that leaves open.
 -- `txn_date <= its own` says again what the row comparison says: it bounds the index scan.
-WITH paid AS MATERIALIZED (
-    {paid}
-), packed AS MATERIALIZED (
+WITH packed AS MATERIALIZED (
     SELECT * FROM packed_rows
     WHERE user_id = %(user_id)s AND until < %(txn_date)s AND layout = %(layout)s AND {is_packed}
 )
 SELECT (
-    SELECT {record} FROM paid AS transaction
+    SELECT {record} FROM ({paid}) AS transaction
 ) || coalesce((
     SELECT string_agg({record}, ''::bytea ORDER BY transaction.txn_date DESC, transaction.id)
     FROM (
@@ -31,6 +29,4 @@ SELECT (
     )
 ), (
     SELECT since FROM packed
-), (
-    SELECT ({stretch}) FROM paid
 )

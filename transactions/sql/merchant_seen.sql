@@ -1,0 +1,2 @@
+-- What one row sees of its merchant.
+SELECT ({stretch}) FROM ({paid}) AS paid
