@@ -8,7 +8,8 @@ import pytest
 from django.utils import translation
 from django.utils.formats import number_format
 
-from anomalies.sentences import SENTENCES, plain, sentence
+from anomalies.sentences import SENTENCES, sentence
+from anomalies.wording import plain
 from scoring import explain, score
 from scoring.reasons import DETAILS
 from tests.scoring.histories import population, reference_of
@@ -99,7 +100,13 @@ CASES: list[tuple[str, dict[str, float], str]] = [
         "merchant_silence",
         {"days": 41.26, "usual": 0.406},
         "Nobody paid this merchant in EUR in the 41.3 days before; "
-        "half of all payments come within 0.41 days of their merchant's last one.",
+        "half of all payments come within 9.7 hours of their merchant's last one.",
+    ),
+    (
+        "merchant_silence",
+        {"days": 0.0083, "usual": 1},
+        "Nobody paid this merchant in EUR in the 12.0 minutes before; "
+        "half of all payments come within 1.0 days of their merchant's last one.",
     ),
     (
         "odd_hours",
