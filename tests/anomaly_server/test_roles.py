@@ -18,6 +18,7 @@ from django.urls import get_resolver
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from anomalies import audit, comments
+from anomalies.api.exporting import Export
 from anomalies.desk import BulkChange, SavedView
 from anomalies.models import AlertBudget, ModelVersion, PendingScore
 from anomalies.webhooks import endpoints
@@ -277,6 +278,9 @@ def is_let(client: Client, method: str, path: str) -> bool:
     with transaction.atomic():
         response = getattr(client, method)(path)
         transaction.set_rollback(True)
+    if isinstance(response, Export):
+        # Nobody sends it to its end, so it would count as one of the few that may be on their way.
+        response.leave()
     client.cookies = cookies
     to_login = response.status_code == 302 and response["Location"].startswith("/admin/login/")
     assert response.status_code < 500, (method, path)
