@@ -114,6 +114,21 @@ def surge(values: Numbers, currency: str) -> str:
     }
 
 
+def departures(values: Numbers, currency: str) -> str:
+    return ngettext(
+        "Like this one, %(count)s other payment in %(currency)s at this merchant in the last %(days)s days was unlike "
+        "who paid, by its hour or its amount; its usual rate would give %(usual)s.",
+        "Like this one, %(count)s other payments in %(currency)s at this merchant in the last %(days)s days were unlike "
+        "who paid, by their hour or their amount; its usual rate would give %(usual)s.",
+        int(values["count"]),
+    ) % {
+        "count": count(values["count"]),
+        "currency": currency,
+        "days": count(values["days"]),
+        "usual": expectation(values["usual"]),
+    }
+
+
 def charged_again(values: Numbers, currency: str) -> str:
     if not values["same"]:
         return _("This merchant has not charged the same amount in the hour before.")
@@ -337,4 +352,5 @@ SENTENCES: dict[str, Callable[[Numbers, str], str]] = {
     "charged_again": charged_again,
     "surge_1d": surge,
     "surge_7d": surge,
+    "departures_14d": departures,
 }

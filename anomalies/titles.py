@@ -31,6 +31,7 @@ TITLES = {
     "charged_again": _("The same charge again within an hour"),
     "surge_1d": _("Surge at the merchant within a day"),
     "surge_7d": _("Surge at the merchant within 7 days"),
+    "departures_14d": _("Customers unlike themselves at the merchant"),
 }
 
 

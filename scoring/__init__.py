@@ -2,13 +2,14 @@
 
 from scoring.blend import Scores, level, score
 from scoring.columns import KEYS, LARGEST_MINOR, Columns
-from scoring.features import Features, begin_last, build, build_last, end_last, join
+from scoring.features import Features, begin_last, build, build_last, departs_last, end_last, join
 from scoring.reasons import explain, reasons
 from scoring.reference import GROUPS, MINIMUM_ROWS, BadReference, Reference, TooFewRows
-from scoring.visits import STRETCH_ROWS, Visits
+from scoring.visits import DEPARTURES_US, STRETCH_ROWS, Visits
 from scoring.windows import HISTORY_ROWS
 
 __all__ = [
+    "DEPARTURES_US",
     "GROUPS",
     "HISTORY_ROWS",
     "KEYS",
@@ -25,6 +26,7 @@ __all__ = [
     "begin_last",
     "build",
     "build_last",
+    "departs_last",
     "end_last",
     "explain",
     "join",

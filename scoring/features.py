@@ -4,7 +4,7 @@ Rows are taken in blocks with the HISTORY_ROWS rows before them, so memory does 
 and a row's features are the same numbers whether its user's history is whole or cut to HISTORY_ROWS.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scoring import (
     amounts,
+    departures,
     hours,
     joint,
     last_row,
@@ -26,7 +27,7 @@ from scoring import (
 )
 from scoring.columns import Bools, Columns, Floats
 from scoring.visits import Visits
-from scoring.windows import HISTORY_ROWS, Block
+from scoring.windows import Block, blocks
 
 # The order of the columns of Features.values: first what history gives as evidence, then facts.
 HISTORIC = (amounts, spell, velocity, silence, repeat, novelty, odd_hours)
@@ -39,7 +40,6 @@ NAMES: tuple[str, ...] = (
     *merchant.FACTS,
 )
 PLACE = {name: place for place, name in enumerate(NAMES)}
-BLOCK_ROWS = 32_768
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,15 +84,11 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
     if len(places) == 1 and places[0] == len(columns) - 1 and columns.user[0] == columns.user[-1]:
         return build_last(columns, visits)
     values = np.empty((len(NAMES), len(places))).T
-    for rows, (start, stop) in blocks(places):
-        oldest = max(start - HISTORY_ROWS, 0)
-        inside = places[rows] - oldest
-        mask = np.zeros(stop - oldest, np.bool_)
-        mask[inside] = True
-        block = Block(columns.part(oldest, stop), mask)
+    for rows, block, inside in blocks(columns, places):
         own = [column[inside] for column in build_block(block)]
         some = None if visits is None else visits.part(rows)
-        there = merchant.build(some, block.columns.at_us[inside], block.columns.minor[inside])
+        departs = departures.departs(*(own[PLACE[name]] for name in departures.FEATURES))
+        there = merchant.build(some, block.columns.at_us[inside], block.columns.minor[inside], departs)
         for place, column in enumerate((*own, *there)):
             values[rows, place] = column
     return Features(values, columns.currency[places])
@@ -110,17 +106,13 @@ def begin_last(columns: Columns) -> list[float]:
 
 def end_last(begun: Sequence[float], columns: Columns, visits: Visits | None) -> Features:
     """The features that were begun, with those of the merchant."""
-    return Features(np.array([[*begun, *last_row.at_merchant(columns, visits)]]), columns.currency[-1:])
+    there = last_row.at_merchant(columns, visits, departs=departs_last(begun))
+    return Features(np.array([[*begun, *there]]), columns.currency[-1:])
 
 
-def blocks(places: NDArray[np.intp]) -> Iterable[tuple[slice, tuple[int, int]]]:
-    """Stretches of at most BLOCK_ROWS rows: the slice of `places` in each, and its first and last row + 1."""
-    done = 0
-    while done < len(places):
-        start = int(places[done])
-        end = int(np.searchsorted(places, start + BLOCK_ROWS))
-        yield slice(done, end), (start, int(places[end - 1]) + 1)
-        done = end
+def departs_last(begun: Sequence[float]) -> bool:
+    """Whether the row departs, of which the features were begun: then `end_last` looks at its merchant's departures."""
+    return bool(departures.departs(*(begun[PLACE[name]] for name in departures.FEATURES)))
 
 
 def build_block(block: Block) -> list[Floats]:

@@ -15,7 +15,7 @@ from scipy.special import gammainc
 from scoring import amounts, hours, joint, merchant, novelty, odd_hours, repeat, silence, spell, velocity
 from scoring.columns import KEY_BITS, KEYS, Bools, Columns, Ints
 from scoring.last_past import Past, Rows, past_of
-from scoring.visits import STEPS, Visits, steps_of
+from scoring.visits import DEPARTURES_US, STEPS, Visits, steps_of
 from scoring.windows import (
     DAY_US,
     HISTORY_ROWS,
@@ -32,13 +32,8 @@ NEARNESS_OF_HOUR = np.ascontiguousarray(hours.NEARNESS.T)
 KEY_MASK = np.int64((1 << KEY_BITS) - 1)
 
 
-def values(columns: Columns, visits: Visits | None) -> list[float]:
-    """The columns of features.NAMES for the last of the rows, which are one user's."""
-    return [*own(columns), *at_merchant(columns, visits)]
-
-
 def own(columns: Columns) -> list[float]:
-    """Those of them that rest on the user's own rows."""
+    """The columns of features.NAMES that rest on the user's own rows, for the last of them."""
     rows = Rows(columns if len(columns) <= HISTORY_ROWS + 1 else columns.part(-HISTORY_ROWS - 1, len(columns)))
     past = past_of(rows)
     quiet = of_silence(rows)
@@ -56,11 +51,11 @@ def own(columns: Columns) -> list[float]:
     ]
 
 
-def at_merchant(columns: Columns, visits: Visits | None) -> list[float]:
-    """The others, which rest on what the last row sees of its merchant."""
+def at_merchant(columns: Columns, visits: Visits | None, *, departs: bool) -> list[float]:
+    """The others, which rest on what the last row sees of its merchant; whether it `departs` is told by the former."""
     if visits is None:
         return [NAN] * len(merchant.EVIDENCE + merchant.FACTS)
-    return of_merchant(visits, int(columns.at_us[-1]), int(columns.minor[-1]))
+    return of_merchant(visits, int(columns.at_us[-1]), int(columns.minor[-1]), departs=departs)
 
 
 def of_amounts(past: Past) -> list[float]:
@@ -287,7 +282,7 @@ def is_first(cell: Ints) -> float:
     return 0.0 if is_like(cell[:-1], cell[-1]).any() else 1.0
 
 
-def of_merchant(visits: Visits, at_us: int, minor: int) -> list[float]:
+def of_merchant(visits: Visits, at_us: int, minor: int, *, departs: bool) -> list[float]:
     first, place = int(visits.first[0]), int(visits.place[0])
     payments = place - first
     enough = float(payments) if payments >= amounts.MINIMUM_PAST else NAN
@@ -296,8 +291,10 @@ def of_merchant(visits: Visits, at_us: int, minor: int) -> list[float]:
     spread = math.sqrt(most(square - mean * mean, 0.0))
     step = int(steps_of(np.array([minor]))[0])
     surges = [surge(visits, at_us, window) for window in merchant.WINDOWS_US]
+    unlike, departed, usual_departures = departing(visits, at_us, departs=departs)
     return [
         *(chance for chance, _, _ in surges),
+        unlike,
         math.sqrt((at_us - int(visits.at_us[place - 1])) / DAY_US) if payments else NAN,
         (step - mean) / most(spread, merchant.LEAST_SPREAD * STEPS),
         float(payments) if visits.known[0] else NAN,
@@ -305,15 +302,14 @@ def of_merchant(visits: Visits, at_us: int, minor: int) -> list[float]:
         spread / STEPS,
         *(count for _, count, _ in surges),
         *(mean for _, _, mean in surges),
+        departed,
+        usual_departures,
     ]
 
 
 def surge(visits: Visits, at_us: int, window_us: int) -> tuple[float, float, float]:
     """As merchant.surge."""
-    first, place = int(visits.first[0]), int(visits.place[0])
-    start = first + int(visits.at_us[first:place].searchsorted(at_us - window_us))
-    span_us = at_us - window_us - (int(visits.at_us[first]) if first < len(visits.at_us) else 0)
-    before, count = start - first, place - start
+    before, count, span_us = earlier(visits, at_us, window_us)
     if before < amounts.MINIMUM_PAST or span_us < window_us:
         return NAN, NAN, NAN
     expected = before * (window_us / max(span_us, 1))
@@ -321,6 +317,26 @@ def surge(visits: Visits, at_us: int, window_us: int) -> tuple[float, float, flo
         return 0 * expected, float(count), expected
     chance = unlikeliness(count + 1, merchant.SURGE_TIMES * expected)
     return min(chance, 1 + float(np.log10((count + 1) / expected))), float(count), expected
+
+
+def departing(visits: Visits, at_us: int, *, departs: bool) -> tuple[float, float, float]:
+    """As merchant.departing."""
+    before, _, span_us = earlier(visits, at_us, DEPARTURES_US)
+    if before < amounts.MINIMUM_PAST or span_us < DEPARTURES_US:
+        return NAN, NAN, NAN
+    if not departs:
+        return 0.0, NAN, NAN
+    departed = int(visits.departed[0])
+    expected = (int(visits.departed_before[0]) + spell.PRIOR_MARKED) * (DEPARTURES_US / max(span_us, 1))
+    return unlikeliness(departed, expected) if departed > expected else 0.0, float(departed), expected
+
+
+def earlier(visits: Visits, at_us: int, window_us: int) -> tuple[int, int, int]:
+    """Payments of the stretch before the window and in it, and how long the stretch is before it."""
+    first, place = int(visits.first[0]), int(visits.place[0])
+    start = first + int(visits.at_us[first:place].searchsorted(at_us - window_us))
+    span_us = at_us - window_us - (int(visits.at_us[first]) if first < len(visits.at_us) else 0)
+    return start - first, place - start, span_us
 
 
 def unlikeliness(count: int, mean: float) -> float:

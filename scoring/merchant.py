@@ -10,14 +10,20 @@ exact. It is known only where the merchant's amounts lie closer together than ev
 amounts spread as wide as the population's tells nothing that the population does not.
 `surge_1d` and `surge_7d` are -log10 of the chance of at least so many payments as in the last day and 7 days with
 this one, if they came at SURGE_TIMES the merchant's own earlier rate: a surge is more than a good week.
+`departures_14d` is what a payment adds that departs from its user's past (`departures`), where other payments of the
+last 14 days at the merchant did so, too: -log10 of the chance of at least so many others, whoever paid, at the
+merchant's own earlier rate (half a departure more than were counted, for a rate that may be 0). Its customers do, all
+at once, what is unlike each of them. 0 for a payment that does not depart: among the customers of a shop that lost its
+data most pay as ever. Its own departure is not counted, because its user's groups have it.
 `merchant_silence` is the square root of the days since anybody paid this merchant: a shop that everybody has left, and
 that somebody pays again. Merchants are paid at very different rates, so that pauses fall off far slower than
 exponentially; the tail of the root is about straight (a stretched exponential), and can be continued.
 Sources: z-score of log amounts (Bolton and Hand 2002, peer groups); Poisson test of a rate against a multiple of
-the usual one.
+the usual one; Jeffreys 1946.
 Limits: of a merchant with more than STRETCH_ROWS payments in a week the windows are longer than what is seen, and
-its surge is unknown. Of one whom nobody paid before the pause is unknown, too. The other customers' own deviations are
-not seen: each would need that customer's history.
+its surge is unknown; its departures are from as many in a fortnight on. Of one whom nobody paid before the pause is
+unknown, too. Of its customers' pasts nothing is seen but whether a payment departs from them: each past would have to
+be read.
 """
 
 from collections.abc import Mapping
@@ -26,15 +32,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.amounts import MINIMUM_PAST
-from scoring.columns import Floats, Ints
+from scoring.columns import Bools, Floats, Ints
+from scoring.spell import PRIOR_MARKED
 from scoring.velocity import unlikeliness
-from scoring.visits import STEPS, Visits, steps_of
+from scoring.visits import DEPARTURES_US, STEPS, Visits, steps_of
 from scoring.windows import DAY_US
 
 NAME = "merchant_surge"
 AT_MERCHANT = "amount_at_merchant"
 SILENCE = "merchant_silence"
-EVIDENCE = ("surge_1d", "surge_7d")
+EVIDENCE = ("surge_1d", "surge_7d", "departures_14d")
 FACTS = (
     "merchant_silence",
     "merchant_deviations",
@@ -45,6 +52,8 @@ FACTS = (
     "merchant_7d",
     "merchant_usual_1d",
     "merchant_usual_7d",
+    "merchant_departures_14d",
+    "merchant_usual_departures_14d",
 )
 
 WINDOWS_US = (DAY_US, 7 * DAY_US)
@@ -56,15 +65,17 @@ LEAST_SPREAD = 0.1
 MOST_SPREAD = 0.8
 
 
-def build(visits: Visits | None, at_us: Ints, minor: Ints) -> list[Floats]:
-    """EVIDENCE and then FACTS, each (n,), of rows at `at_us` with amounts `minor`, both (n,)."""
+def build(visits: Visits | None, at_us: Ints, minor: Ints, departs: Bools) -> list[Floats]:
+    """EVIDENCE and then FACTS, each (n,), of rows at `at_us` with amounts `minor`; `departs` says which do; all (n,)."""
     if visits is None:
         return [np.full(len(at_us), np.nan)] * len(EVIDENCE + FACTS)
     payments = visits.place - visits.first
     deviations, usual, spread = amounts(visits, minor, payments)
     surges = [surge(visits, at_us, window) for window in WINDOWS_US]
+    unlike, departed, usual_departures = departing(visits, at_us, departs)
     return [
         *(chance for chance, _, _ in surges),
+        unlike,
         silence(visits, at_us),
         deviations,
         np.where(visits.known, payments.astype(np.float64), np.nan),
@@ -72,6 +83,8 @@ def build(visits: Visits | None, at_us: Ints, minor: Ints) -> list[Floats]:
         spread,
         *(count for _, count, _ in surges),
         *(mean for _, _, mean in surges),
+        departed,
+        usual_departures,
     ]
 
 
@@ -94,12 +107,8 @@ def amounts(visits: Visits, minor: Ints, payments: Ints) -> tuple[Floats, Floats
 
 def surge(visits: Visits, at_us: Ints, window_us: int) -> tuple[Floats, Floats, Floats]:
     """Evidence, payments in the window without this one, and how many the earlier rate would bring; each (n,)."""
-    start = visits.since(at_us - window_us)
-    oldest_us = np.append(visits.at_us, 0)[visits.first]
-    span_us = at_us - window_us - oldest_us
-    before = start - visits.first
-    enough = (before >= MINIMUM_PAST) & (span_us >= window_us)
-    usual = np.where(enough, before * (window_us / np.maximum(span_us, 1)), np.nan)
+    start, span_us, enough = earlier(visits, at_us, window_us)
+    usual = np.where(enough, (start - visits.first) * (window_us / np.maximum(span_us, 1)), np.nan)
     count = visits.place - start
     # Up to the mean the chance is about a half or more: nothing to reckon.
     many = enough & (count + 1 > SURGE_TIMES * usual)
@@ -107,6 +116,28 @@ def surge(visits: Visits, at_us: Ints, window_us: int) -> tuple[Floats, Floats, 
     lift = np.log10((count[many] + 1) / usual[many])
     chance[many] = np.minimum(chance[many], 1 + lift)
     return chance, np.where(enough, count.astype(np.float64), np.nan), usual
+
+
+def departing(visits: Visits, at_us: Ints, departs: Bools) -> tuple[Floats, Floats, Floats]:
+    """Evidence, other departures in the window, and how many the earlier rate would bring; each (n,).
+
+    The two facts only of those that depart, so that live need not ask for every payment.
+    """
+    _, span_us, enough = earlier(visits, at_us, DEPARTURES_US)
+    usual = (visits.departed_before + PRIOR_MARKED) * (DEPARTURES_US / np.maximum(span_us, 1))
+    told = enough & departs
+    usual = np.where(told, usual, np.nan)
+    # Up to the mean the chance is about a half or more: nothing to reckon.
+    many = told & (visits.departed > usual)
+    chance = np.where(many, unlikeliness(visits.departed, usual, many), np.where(enough, 0.0, np.nan))
+    return chance, np.where(told, visits.departed.astype(np.float64), np.nan), usual
+
+
+def earlier(visits: Visits, at_us: Ints, window_us: int) -> tuple[Ints, Ints, Bools]:
+    """(n,) place of the window's first payment, how long the stretch is before it, whether that shows a rate."""
+    start = visits.since(at_us - window_us)
+    span_us = at_us - window_us - np.append(visits.at_us, 0)[visits.first]
+    return start, span_us, (start - visits.first >= MINIMUM_PAST) & (span_us >= window_us)
 
 
 def telling(deviations: Floats, spread: Floats, currency: NDArray[np.int32], population: Mapping[int, float]) -> Floats:

@@ -114,6 +114,12 @@ def surge(window: str, hours_long: float) -> Callable[[Row, Norms, int], Detail]
     return details
 
 
+def departures(row: Row, _norms: Norms, _currency: int) -> Detail:
+    # How many are usual is not told where there is nothing to tell.
+    count, usual = row.get("merchant_departures_14d", 0.0), row.get("merchant_usual_departures_14d", 0.0)
+    return count, usual, {"count": count, "usual": usual, "days": 14.0}
+
+
 def charged_again(row: Row, _norms: Norms, _currency: int) -> Detail:
     values = {"amount": row["amount"], "same": row["same_charges"], "payments": row["charges"]}
     values |= {"minutes": row.get("repeat_minutes", 0.0), "usual_minutes": 1440 * row["usual_silent_days"]}
@@ -226,4 +232,5 @@ DETAILS: dict[str, Callable[[Row, Norms, int], Detail]] = {
     "charged_again": charged_again,
     "surge_1d": surge("1d", 24.0),
     "surge_7d": surge("7d", 168.0),
+    "departures_14d": departures,
 }

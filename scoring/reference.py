@@ -50,11 +50,11 @@ CHANCES = (*repeat.EVIDENCE, *merchant.EVIDENCE)
 OF_CHANCES = (repeat.NAME, merchant.NAME)
 # A population keeps to a model if what it calls one in a hundred is not commoner than that.
 BELIEVED_UP_TO = 2.0
-VERSION = 7
+VERSION = 8
 # Their evidence are alternatives, of which the strangest counts: an unknown device is none the less so for being
 # where its owner lives, and does not fade in data that have more keys; and a shop that nobody visits is none the less
-# so for a customer who was there yesterday.
-ALTERNATIVES = (novelty.NAME, silence.NAME)
+# so for a customer who was there yesterday. What befalls a merchant shows in a day, in a week, or in who pays.
+ALTERNATIVES = (novelty.NAME, silence.NAME, merchant.NAME)
 # Fewer rows do not show one in a hundred.
 MINIMUM_ROWS = 500
 # The distribution of raw is followed as far as so many rows lie beyond, then extrapolated.

@@ -4,14 +4,18 @@ Live brings the stretch of one row, the batch the payments of all merchants in o
 because only differences of running sums of integers are taken, and searches within a stretch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scoring import departures
 from scoring.columns import Bools, Columns, Ints
+from scoring.windows import DAY_US
 
 # A row sees so many payments: two months of a shop with four customers a day.
 STRETCH_ROWS = 256
+# How far back payments that depart from their users' pasts count as recent: as long as a spell of one user's.
+DEPARTURES_US = 14 * DAY_US
 # Steps of a decade in which amounts are taken to their logarithm: 5 % each.
 STEPS = 48
 EDGES = np.unique(np.ceil(10.0 ** (np.arange(16 * STEPS) / STEPS)).astype(np.int64))
@@ -25,7 +29,8 @@ class Visits:
 
     at_us (k,), each merchant's payments in one currency together and in the order (time, id); steps and squares
     (k + 1,) running sums of the logarithms and of their squares; first, place (n,): a row sees first <= i < place;
-    known (n,) whether it names a merchant.
+    known (n,) whether it names a merchant. departed, departed_before (n,): of the payments in the stretch that are later
+    than its first one, how many depart (`departures`) in the last DEPARTURES_US, and before that.
     """
 
     at_us: Ints
@@ -34,13 +39,20 @@ class Visits:
     first: Ints
     place: Ints
     known: Bools
+    departed: Ints
+    departed_before: Ints
 
     def __len__(self) -> int:
         return len(self.first)
 
     def part(self, rows: slice) -> "Visits":
         """Some of the n rows, with the payments of all."""
-        return Visits(self.at_us, self.steps, self.squares, self.first[rows], self.place[rows], self.known[rows])
+        own = (self.first, self.place, self.known, self.departed, self.departed_before)
+        return Visits(self.at_us, self.steps, self.squares, *(column[rows] for column in own))
+
+    def with_departures(self, departed: int, before: int) -> "Visits":
+        """The same of one row, with what was not known yet."""
+        return replace(self, departed=np.full(1, departed), departed_before=np.full(1, before))
 
     def since(self, earliest_us: Ints) -> Ints:
         """(n,) place of the first payment of each row's stretch at or after an instant."""
@@ -76,10 +88,10 @@ def found(at_us: Ints, wanted_us: Ints, low: Ints, high: Ints) -> Ints:
 
 
 def alone(at_us: Ints, minor: Ints, *, known: bool) -> Visits:
-    """The stretch of one row: instants and amounts (k,) of the payments that it sees, oldest first."""
+    """The stretch of one row: instants and amounts (k,) of the payments that it sees, oldest first; none departs."""
     steps, squares = running(steps_of(minor))
-    first, place = np.zeros(1, np.int64), np.full(1, len(at_us))
-    return Visits(at_us, steps, squares, first, place, np.full(1, known))
+    first, place, none = np.zeros(1, np.int64), np.full(1, len(at_us)), np.zeros(1, np.int64)
+    return Visits(at_us, steps, squares, first, place, np.full(1, known), none, none)
 
 
 def within(columns: Columns, wanted: Bools | None = None) -> Visits:
@@ -90,14 +102,38 @@ def within(columns: Columns, wanted: Bools | None = None) -> Visits:
     shop = np.unique(np.stack([columns.merchant, columns.currency.astype(np.int64)]), axis=1, return_inverse=True)[1]
     order = np.lexsort((columns.at_us, shop))
     at_us, shop_there = columns.at_us[order], shop[order]
-    starts = np.searchsorted(shop_there, np.arange(shop_there.max(initial=-1) + 2))
-    rows = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
     steps, squares = running(steps_of(columns.minor[order]))
-    low, high = starts[shop[rows]], starts[shop[rows] + 1]
-    return seen(at_us, steps, squares, low, high, columns.at_us[rows], columns.merchant[rows] != 0)
+    rows = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
+    row_us = columns.at_us[rows]
+    line = Stretch(at_us, *bounds(shop_there, shop[rows]))
+    departs = departures.build(columns)[order]
+    departed = Stretch(at_us[departs], *bounds(shop_there[departs], shop[rows]))
+    return seen(line, steps, squares, departed, row_us, columns.merchant[rows] != 0)
 
 
-def seen(at_us: Ints, steps: Ints, squares: Ints, low: Ints, high: Ints, row_us: Ints, known: Bools) -> Visits:
-    """The stretches of rows at instants `row_us` (n,), whose merchant's payments lie from `low` to before `high`."""
-    place = np.where(known, found(at_us, row_us, low, high), low)
-    return Visits(at_us, steps, squares, np.maximum(low, place - STRETCH_ROWS), place, known)
+def bounds(shops: Ints, shop: Ints) -> tuple[Ints, Ints]:
+    """Where each of the shops (n,) begins and ends among increasing `shops` (k,)."""
+    return np.searchsorted(shops, shop), np.searchsorted(shops, shop, side="right")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Stretch:
+    """at_us (k,), instants of many shops' payments; those of each of n rows' shop lie from `low` to before `high`."""
+
+    at_us: Ints
+    low: Ints
+    high: Ints
+
+    def since(self, row_us: Ints) -> Ints:
+        """(n,) the first of each row's shop at or after an instant."""
+        return found(self.at_us, row_us, self.low, self.high)
+
+
+def seen(line: Stretch, steps: Ints, squares: Ints, departed: Stretch, row_us: Ints, known: Bools) -> Visits:
+    """The stretches of n rows at instants `row_us`, of all payments and of those that depart."""
+    place = np.where(known, line.since(row_us), line.low)
+    first = np.maximum(line.low, place - STRETCH_ROWS)
+    oldest_us = np.append(line.at_us, 0)[first]
+    until, oldest = departed.since(row_us), departed.since(np.minimum(oldest_us + 1, row_us))
+    start = np.maximum(departed.since(row_us - DEPARTURES_US), oldest)
+    return Visits(line.at_us, steps, squares, first, place, known, until - start, start - oldest)

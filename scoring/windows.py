@@ -6,6 +6,7 @@ row depends on HISTORY_ROWS rows and no more. Float sums would differ in the las
 history and its end; differences of integer sums do not, even where the running sum wraps around.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,6 +24,8 @@ NOVELTY_ROWS = HISTORY_ROWS // 2
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
+# Rows whose features are built at a time.
+BLOCK_ROWS = 32_768
 # What a packed number has left for the place of a row in its block.
 PLACE_BITS = 64 - KEY_BITS
 # Longer silences count as this long on the clock; longer than every window, short enough that the
@@ -165,6 +168,23 @@ class Block:
         key = key[order]
         starts = np.concatenate((np.ones(1, np.bool_), key[1:] != key[:-1]))
         return Line(order, starts, self.columns.at_us[order])
+
+
+def blocks(columns: Columns, places: NDArray[np.intp]) -> Iterator[tuple[slice, Block, NDArray[np.intp]]]:
+    """The rows of `columns` at some increasing places in blocks, each with the HISTORY_ROWS rows before it.
+
+    Of each block the slice of `places` that it holds, and where these rows are in it.
+    """
+    done = 0
+    while done < len(places):
+        start = int(places[done])
+        end = int(np.searchsorted(places, start + BLOCK_ROWS))
+        oldest, stop = max(start - HISTORY_ROWS, 0), int(places[end - 1]) + 1
+        inside = places[done:end] - oldest
+        wanted = np.zeros(stop - oldest, np.bool_)
+        wanted[inside] = True
+        yield slice(done, end), Block(columns.part(oldest, stop), wanted), inside
+        done = end
 
 
 def medians(values: Ints, oldest: Ints, size: int) -> tuple[Ints, Ints]:

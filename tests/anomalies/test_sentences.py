@@ -186,6 +186,18 @@ CASES: list[tuple[str, dict[str, float], str]] = [
         "its usual rate would give 14.25.",
     ),
     (
+        "departures_14d",
+        {"count": 7, "usual": 0.84, "days": 14},
+        "Like this one, 7 other payments in EUR at this merchant in the last 14 days were unlike who paid, "
+        "by their hour or their amount; its usual rate would give 0.84.",
+    ),
+    (
+        "departures_14d",
+        {"count": 1, "usual": 0.1, "days": 14},
+        "Like this one, 1 other payment in EUR at this merchant in the last 14 days was unlike who paid, "
+        "by its hour or its amount; its usual rate would give 0.10.",
+    ),
+    (
         "charged_again",
         {"amount": 9.9, "minutes": 2.5, "same": 1, "payments": 120, "usual_minutes": 1440},
         "The same merchant charged 9.90 EUR 2.5 minutes before; it was 1 of this user's last 120 payments, "

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from scoring import HISTORY_ROWS, KEYS, Columns, Features, build, join
-from scoring.features import BLOCK_ROWS, NAMES
-from scoring.windows import PAST_ROWS, PROFILE_ROWS
+from scoring.features import NAMES
+from scoring.windows import BLOCK_ROWS, PAST_ROWS, PROFILE_ROWS
 from tests.scoring.histories import DAY_US, START_US, history, picked, together
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scoring import HISTORY_ROWS, Columns, build, last_row, visits
+from scoring import HISTORY_ROWS, Columns, build, build_last, visits
 from scoring.columns import LARGEST_MINOR
 from tests.scoring.histories import DAY_US, history, together
 
@@ -18,8 +18,8 @@ def assert_alike(columns: Columns, rows: range) -> None:
     among_all = build(columns, None, seen).values
     for i in rows:
         past = columns.part(max(0, i - HISTORY_ROWS), i + 1)
-        alone = last_row.values(past, seen.part(slice(i, i + 1)))
-        np.testing.assert_array_equal(np.array(alone), among_all[i])
+        alone = build_last(past, seen.part(slice(i, i + 1)))
+        np.testing.assert_array_equal(alone.values[0], among_all[i])
 
 
 @pytest.mark.parametrize("days", [2, 40, 400])
@@ -59,15 +59,18 @@ def test_a_merchant_whose_customers_come_in_a_rush() -> None:
     crowd = replace(crowd, merchant=np.full(len(crowd), 7), at_us=np.where(crowd.user % 2, np.sort(rush), crowd.at_us))
     order = np.lexsort((crowd.at_us, crowd.user))
     crowd = Columns(*(getattr(crowd, name)[order] for name in Columns.__slots__))
-    seen, last = visits.within(crowd), np.flatnonzero(np.append(np.diff(crowd.user), 1))
+    last = np.flatnonzero(np.append(np.diff(crowd.user), 1))
+    crowd.minor[last] *= 50
+    seen = visits.within(crowd)
     among_all = build(crowd, None, seen)
     assert np.nanmax(among_all.column("surge_1d")) > 1
+    assert np.nanmax(among_all.column("departures_14d")[last]) > 1
     for i in last.tolist():
         first = int(np.searchsorted(crowd.user, crowd.user[i]))
-        alone = last_row.values(crowd.part(first, i + 1), seen.part(slice(i, i + 1)))
-        np.testing.assert_array_equal(np.array(alone), among_all.values[i])
+        alone = build_last(crowd.part(first, i + 1), seen.part(slice(i, i + 1)))
+        np.testing.assert_array_equal(alone.values[0], among_all.values[i])
 
 
 def test_a_row_of_which_no_merchant_is_asked() -> None:
     columns = history(np.random.default_rng(5), rows=50, keyed=True)
-    np.testing.assert_array_equal(np.array(last_row.values(columns, None)), build(columns).values[-1])
+    np.testing.assert_array_equal(build_last(columns, None).values[0], build(columns).values[-1])

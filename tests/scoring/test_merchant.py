@@ -110,11 +110,13 @@ def test_payments_of_one_instant_do_not_see_each_other_so_their_order_is_nothing
 
 def test_one_row_with_its_stretch_alone_has_the_numbers_of_the_whole_table() -> None:
     columns = crowd(rows=200)
-    whole = build(columns, None, within(columns))
+    full = within(columns)
+    whole = build(columns, None, full)
     for i in range(150, len(columns), 431):
         own = np.flatnonzero((columns.user == columns.user[i]) & (np.arange(len(columns)) <= i))
         seen = stretch(columns, i) if columns.merchant[i] else []
         alone = visits.alone(columns.at_us[seen], columns.minor[seen], known=bool(columns.merchant[i]))
+        alone = alone.with_departures(*(int(counts[i]) for counts in (full.departed, full.departed_before)))
         wanted = np.arange(len(own)) == len(own) - 1
         np.testing.assert_array_equal(build(picked(columns, own), wanted, alone).values[0], whole.values[i])
 
@@ -146,7 +148,7 @@ def test_where_surges_are_ordinary_they_count_for_nothing() -> None:
 def test_nothing_seen_is_unknown() -> None:
     empty = np.zeros(0, np.int64)
     zero = np.zeros(1, np.int64)
-    seen = Visits(empty, zero, zero, zero, zero, np.array([True]))
+    seen = Visits(empty, zero, zero, zero, zero, np.array([True]), zero, zero)
     one = picked(population(), np.array([0]))
     row = build(one, None, seen).row(0)
     assert "surge_1d" not in row
