@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from scoring import GROUPS, Columns, Reference, build, departures, score
+from scoring import GROUPS, Columns, Reference, build, build_last, departures, score
 from scoring.visits import STRETCH_ROWS, within
 from scoring.windows import BLOCK_ROWS, HOUR_US
 from tests.scoring.histories import DAY_US, START_US, history, picked, together
@@ -81,6 +81,16 @@ def test_a_merchants_departures_are_what_their_definition_says() -> None:
         assert row["departures_14d"] == pytest.approx(chance, abs=1e-9)
         checked += recent > usual
     assert checked > 10
+
+
+def test_one_row_alone_has_the_numbers_of_the_whole_table() -> None:
+    columns = attacked(shoppers())
+    seen = within(columns)
+    among_all = build(columns, None, seen)
+    for i in range(0, len(columns), 7):
+        first = int(np.searchsorted(columns.user, columns.user[i]))
+        alone = build_last(columns.part(first, i + 1), seen.part(slice(i, i + 1)))
+        np.testing.assert_array_equal(alone.values[0], among_all.values[i])
 
 
 def test_customers_who_are_unlike_themselves_at_one_merchant_are_strange_together() -> None:
