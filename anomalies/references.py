@@ -74,6 +74,11 @@ def built() -> set[tuple[UUID, datetime]]:
     return set(Reference.objects.filter(version=VERSION).values_list("model_version_id", "until"))
 
 
+def any_built() -> bool:
+    """Whether there is one of this version of scoring. One query."""
+    return Reference.objects.filter(version=VERSION).exists()
+
+
 def all_stored() -> list[Stored]:
     """Every reference that judges, in the order of time. One query, and one for each that this process has not seen."""
     return [_read(*turn) for turn in _listed()]

@@ -52,6 +52,7 @@ GROUP_TITLES = {
     "silence": _("Long silence of the user or the merchant"),
     "repeat": _("The same charge again"),
     "merchant_surge": _("Surge at the merchant"),
+    "departures": _("The merchant's customers unlike themselves"),
 }
 
 

@@ -50,7 +50,7 @@ from django.db import connection  # noqa: E402
 from uuid_utils.compat import uuid7  # noqa: E402
 
 from benchmarks import payments, processor_time  # noqa: E402
-from transactions import keys, norms, scopes  # noqa: E402
+from transactions import keys, pieces, scopes  # noqa: E402
 
 # In a closed loop. An open one has as many as nobody ever waits for.
 CONNECTIONS = 8
@@ -179,7 +179,7 @@ def key() -> str:
 def measure(requests: int, rate: float) -> dict[str, float]:
     """Turns of both servers: some to warm up, then all of the closed loop, then all of the open one."""
     # One after the other: nobody pays many times a second.
-    everybody, randomness, text = norms.users(), random.Random(1), key()
+    everybody, randomness, text = pieces.everybody(), random.Random(1), key()
     randomness.shuffle(everybody)
     users = cycle(map(str, everybody))
     with ExitStack() as running:

@@ -36,13 +36,13 @@ from benchmarks.detection import (  # noqa: E402
 )
 from scoring import baseline  # noqa: E402
 from scoring.columns import Bools, Floats  # noqa: E402
-from transactions import history, merchants, norms, scorer  # noqa: E402
+from transactions import history, merchants, pieces, scorer  # noqa: E402
 from transactions.loading.shape import identifier  # noqa: E402
 
 
 def stored(since: datetime, until: datetime) -> history.History:
     """All transactions in [since, until), wanted, with what lies before them."""
-    users = norms.users()
+    users = pieces.everybody()
     return history.of_users(users, [since] * len(users), until=until)
 
 

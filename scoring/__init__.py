@@ -2,6 +2,7 @@
 
 from scoring.blend import Scores, level, score
 from scoring.columns import KEYS, LARGEST_MINOR, Columns
+from scoring.departures import departing
 from scoring.features import Features, begin_last, build, build_last, departs_last, end_last, join
 from scoring.reasons import explain, reasons
 from scoring.reference import GROUPS, MINIMUM_ROWS, BadReference, Reference, TooFewRows
@@ -26,6 +27,7 @@ __all__ = [
     "begin_last",
     "build",
     "build_last",
+    "departing",
     "departs_last",
     "end_last",
     "explain",

@@ -3,8 +3,8 @@
 A payment departs if it comes at an hour that is odd for its user, as `odd_hours` says of the profile that `hours`
 looks at; or if its amount is above LARGE_MEDIANS of his medians. Of one user that is a late evening, or a new washing
 machine. Of a merchant's customers it tells more: whoever stole their data there pays when he is awake, and what he
-likes. So it is not evidence by itself, but counted at the merchant (`merchant`), and can be told of a payment, and
-kept, before anything is scored.
+likes. So it is not evidence by itself, but counted at the merchant, whose `departures_14d` (`merchant`) is this group;
+and it can be told of a payment, and kept, before anything is scored.
 Sources: as in `odd_hours` and `amounts`, whose numbers these are.
 Limits: unknown is no departure: a user's first payments are none.
 """
@@ -19,6 +19,7 @@ from scoring.columns import Bools, Columns, Floats
 from scoring.odd_hours import WHOLE, is_odd
 from scoring.windows import Block, blocks
 
+NAME = "departures"
 # The features that tell it.
 FEATURES = ("hour_weight", "hour_payments", "amount_over_median")
 # Three medians are a large payment, as every tenth may be; above ten is about one in forty.
@@ -31,7 +32,7 @@ def departs(hour_weight: Any, hour_payments: Any, amount_over_median: Any) -> An
     return is_odd(hour_weight * WHOLE, hour_payments) | (amount_over_median > LARGE_MEDIANS)
 
 
-def build(columns: Columns, wanted: Bools | None = None) -> Bools:
+def departing(columns: Columns, wanted: Bools | None = None) -> Bools:
     """Whether each row departs, or each of the `wanted` (n,) ones, in their order; as features.build sees them."""
     places = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
     found = np.empty(len(places), np.bool_)

@@ -56,6 +56,12 @@ class Features:
         """(n,) the values of one feature."""
         return self.values[:, PLACE[name]]
 
+    @property
+    def departs(self) -> Bools:
+        """(n,) whether each row departs from its user's past."""
+        found: Bools = departures.departs(*(self.column(name) for name in departures.FEATURES))
+        return found
+
     def row(self, i: int) -> dict[str, float]:
         """Row i by name, without the unknown ones."""
         return {name: value for name, value in zip(NAMES, self.values[i].tolist(), strict=True) if value == value}

@@ -41,8 +41,10 @@ from scoring.windows import DAY_US
 NAME = "merchant_surge"
 AT_MERCHANT = "amount_at_merchant"
 SILENCE = "merchant_silence"
-EVIDENCE = ("surge_1d", "surge_7d", "departures_14d")
+DEPARTURES = "departures_14d"
+EVIDENCE = ("surge_1d", "surge_7d")
 FACTS = (
+    "departures_14d",
     "merchant_silence",
     "merchant_deviations",
     "merchant_seen",
@@ -66,7 +68,7 @@ MOST_SPREAD = 0.8
 
 
 def build(visits: Visits | None, at_us: Ints, minor: Ints, departs: Bools) -> list[Floats]:
-    """EVIDENCE and then FACTS, each (n,), of rows at `at_us` with amounts `minor`; `departs` says which do; all (n,)."""
+    """EVIDENCE and then FACTS, each (n,), of rows at `at_us` with amounts `minor`, of which some depart; all (n,)."""
     if visits is None:
         return [np.full(len(at_us), np.nan)] * len(EVIDENCE + FACTS)
     payments = visits.place - visits.first

@@ -12,6 +12,7 @@ import numpy as np
 
 from scoring import (
     amounts,
+    departures,
     hours,
     joint,
     merchant,
@@ -40,21 +41,22 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
     novelty.NAME: novelty.EVIDENCE,
     silence.NAME: (*silence.EVIDENCE, merchant.SILENCE),
     **{group.NAME: group.EVIDENCE for group in (repeat, merchant)},
+    departures.NAME: (merchant.DEPARTURES,),
 }
 GROUPS = tuple(EVIDENCE)
 # Shares of payments, not sizes: nothing beyond the data says how much rarer than they a share may be.
 SHARES = (*hours.EVIDENCE, joint.AT_HOUR, joint.IN_CATEGORY)
 # Chances by a model of their own, in decades. Nearly all rows have none, so that their ranks tell little; they count
 # as they are, but only where the population keeps to the model.
-CHANCES = (*repeat.EVIDENCE, *merchant.EVIDENCE)
-OF_CHANCES = (repeat.NAME, merchant.NAME)
+CHANCES = (*repeat.EVIDENCE, *merchant.EVIDENCE, merchant.DEPARTURES)
+OF_CHANCES = (repeat.NAME, merchant.NAME, departures.NAME)
 # A population keeps to a model if what it calls one in a hundred is not commoner than that.
 BELIEVED_UP_TO = 2.0
 VERSION = 8
 # Their evidence are alternatives, of which the strangest counts: an unknown device is none the less so for being
 # where its owner lives, and does not fade in data that have more keys; and a shop that nobody visits is none the less
-# so for a customer who was there yesterday. What befalls a merchant shows in a day, in a week, or in who pays.
-ALTERNATIVES = (novelty.NAME, silence.NAME, merchant.NAME)
+# so for a customer who was there yesterday.
+ALTERNATIVES = (novelty.NAME, silence.NAME)
 # Fewer rows do not show one in a hundred.
 MINIMUM_ROWS = 500
 # The distribution of raw is followed as far as so many rows lie beyond, then extrapolated.

@@ -29,8 +29,8 @@ class Visits:
 
     at_us (k,), each merchant's payments in one currency together and in the order (time, id); steps and squares
     (k + 1,) running sums of the logarithms and of their squares; first, place (n,): a row sees first <= i < place;
-    known (n,) whether it names a merchant. departed, departed_before (n,): of the payments in the stretch that are later
-    than its first one, how many depart (`departures`) in the last DEPARTURES_US, and before that.
+    known (n,) whether it names a merchant; departed, departed_before (n,): of the payments in the stretch after its
+    first instant, how many depart (`departures`) in the last DEPARTURES_US, and before that.
     """
 
     at_us: Ints
@@ -47,8 +47,8 @@ class Visits:
 
     def part(self, rows: slice) -> "Visits":
         """Some of the n rows, with the payments of all."""
-        own = (self.first, self.place, self.known, self.departed, self.departed_before)
-        return Visits(self.at_us, self.steps, self.squares, *(column[rows] for column in own))
+        own = ("first", "place", "known", "departed", "departed_before")
+        return replace(self, **{name: getattr(self, name)[rows] for name in own})
 
     def with_departures(self, departed: int, before: int) -> "Visits":
         """The same of one row, with what was not known yet."""
@@ -106,7 +106,7 @@ def within(columns: Columns, wanted: Bools | None = None) -> Visits:
     rows = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
     row_us = columns.at_us[rows]
     line = Stretch(at_us, *bounds(shop_there, shop[rows]))
-    departs = departures.build(columns)[order]
+    departs = departures.departing(columns)[order]
     departed = Stretch(at_us[departs], *bounds(shop_there[departs], shop[rows]))
     return seen(line, steps, squares, departed, row_us, columns.merchant[rows] != 0)
 

@@ -16,11 +16,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
-from anomalies import budget, cases, pending
+from anomalies import budget, cases, pending, references
 from anomalies.findings import Finding, Scored
 from anomalies.models import Anomaly, PendingScore
 from anomalies.record import CASES_FOR, record, standing
-from transactions import crew, history, merchants, norms, packed_rows, pieces, scorer
+from transactions import crew, departures, history, merchants, norms, packed_rows, pieces, scorer
 from transactions.models import Transaction
 
 FIRST_BATCH_USERS = 200
@@ -55,6 +55,8 @@ def score_pending(
     """
     began, total = time.monotonic(), PendingScore.objects.count()
     with merchants.stretches(users=total) as stretches:
+        if total:
+            departures.bring_up_to_date()
         first = Summary(references=norms.build_due(stretches) if total else 0)
         score_batches(first, stretches, should_stop=should_stop, most=1)
         others = workers - 1 if not should_stop() and PendingScore.objects.exists() else 0
@@ -123,7 +125,10 @@ def _score_batch(limit: int, summary: Summary, stretches: merchants.Stretches) -
         stood = standing(piece.users, piece.since, until=piece.until)
         past = history.of_users(piece.users, piece.since, until=piece.until)
         judged = {one.transaction_id for one in stood if one.judged}
-        findings = _findings(scorer.judge(past, stretches), past, judged, summary)
+        features = stretches.features(past)
+        # Some may have come since the run has looked at all that waited.
+        departures.keep(piece, past, features.departs)
+        findings = _findings(scorer.by_each(past, features, references.all_stored()), past, judged, summary)
         record(findings, rescored=stood, threshold=math.inf)
     if piece.rest is None:
         # Not in the same transaction: whoever waits for one of these rows would wait for all that comes before.

@@ -28,7 +28,7 @@ from anomalies.guard import Guard, Unsure
 from anomalies.renewed import Renewed, after_answer
 from anomalies.round_trip import Heard
 from anomalies.sentences import sentences
-from transactions import counting, lookback, packed_rows, scorer, store
+from transactions import counting, departures, lookback, packed_rows, scorer, store
 from transactions.rows import BadRow, Row
 from transactions.scorer import Judged
 from transactions.store import Outcome
@@ -86,7 +86,10 @@ def _taken(row: Row, guard: Guard | None) -> Taken:
         # A late row changes the scores of those after it.
         pending.mark({row.user_id: row.txn_date})
     past, own = heard.answer() or _asked_again({**store.row_values(row), **limits})
-    features = scoring.end_last(own, past.columns, lookback.read_seen(seen, past.columns))
+    visits = lookback.read_seen(seen, past.columns)
+    if visits.known[0] and scoring.departs_last(own):
+        visits = departures.keep_one(row.id, visits)
+    features = scoring.end_last(own, past.columns, visits)
     judged = scorer.judge_one(row.txn_date, features)
     counting.SCORING.observe(time.perf_counter() - began)
     scored = _finished(row, judged)

@@ -5,7 +5,7 @@ at merchants go once into a file, sorted by merchant and time: 24 bytes each, sh
 that memory stays bounded. What is stored while a run goes on is not in its file: it counts from the next run on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +19,20 @@ from numpy.typing import NDArray
 import scoring
 from anomalies.estimates import estimated_rows
 from scoring import visits
-from transactions.history import STRETCH_SQL, VISIT, VISIT_SQL, History, currency_codes, unpacked
+from transactions import departures
+from transactions.history import STRETCH_SQL, VISIT, VISIT_SQL, YEAR_2000_US, History, currency_codes, unpacked
 from transactions.models import Transaction
 
 SQL = Path(__file__).parent / "sql"
-STRETCHES = (SQL / "merchant_stretches.sql").read_text().replace("{stretch}", STRETCH_SQL)
+STRETCHES = (SQL / "merchant_stretches.sql").read_text()
+STRETCHES = STRETCHES.replace("{stretch}", STRETCH_SQL).replace("{departed}", departures.COUNTED_SQL)
 TIMELINE = (SQL / "merchant_timeline.sql").read_text().replace("{visit}", VISIT_SQL)
+DEPARTURES = (SQL / "departures_timeline.sql").read_text()
 
+DEPARTED = "departed"
 # What names a merchant in a currency.
 SHOP = np.dtype([("merchant", ">i8"), ("currency", ">u1", 3)])
+INSTANT = np.dtype(">i8")
 # Looking up one row costs as much as sorting so many into the file.
 ROWS_A_LOOKUP = 100
 LOOKED_UP_AT_ONCE = 2_000
@@ -40,30 +45,48 @@ SPREAD = np.int64(0x5851F42D4C957F2D)
 
 
 @dataclass(slots=True)
-class Timeline:
-    """All payments at merchants, in files of a folder; the shops (a merchant in a currency) are sorted by number."""
+class Instants:
+    """Instants of payments at merchants, in files of a folder; the shops (a merchant in a currency) are sorted by
+    number.
+    """
 
     folder: Path
     at_us: NDArray[np.int64] = field(init=False)
-    steps: NDArray[np.int64] = field(init=False)
-    squares: NDArray[np.int64] = field(init=False)
     shops: NDArray[np.int64] = field(init=False)
     bounds: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("at_us", "steps", "squares"):
-            setattr(self, name, np.memmap(self.folder / name, np.int64, "r"))
+        self.at_us = np.memmap(self.folder / "at_us", np.int64, "r")
         self.shops, self.bounds = np.load(self.folder / "shops.npy"), np.load(self.folder / "bounds.npy")
+
+    def of(self, shop: NDArray[np.int64], known: NDArray[np.bool_]) -> visits.Stretch:
+        """Those of some rows' shops; none where the shop is not known."""
+        place = np.minimum(self.shops.searchsorted(shop), len(self.shops) - 1)
+        there = known & (self.shops[place] == shop)
+        # One of instants without rows holds one that nobody sees.
+        return visits.Stretch(self.at_us, *(np.where(there, self.bounds[place, end], 0) for end in (0, 1)))
+
+
+@dataclass(slots=True)
+class Timeline:
+    """All payments at merchants and, in a folder below, those that depart from their users' pasts."""
+
+    folder: Path
+    line: Instants = field(init=False)
+    departed: Instants = field(init=False)
+    steps: NDArray[np.int64] = field(init=False)
+    squares: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.line, self.departed = Instants(self.folder), Instants(self.folder / DEPARTED)
+        # The first number of a file of running sums is 0.
+        self.steps, self.squares = (np.memmap(self.folder / name, np.int64, "r") for name in ("steps", "squares"))
 
     def seen_by(self, columns: scoring.Columns, rows: NDArray[np.intp]) -> scoring.Visits:
         """The stretches of some of the rows of `columns`."""
-        shop = number(columns.merchant[rows], columns.currency[rows])
-        place = np.minimum(self.shops.searchsorted(shop), len(self.shops) - 1)
-        known = columns.merchant[rows] != 0
-        there = known & (self.shops[place] == shop)
-        low, high = (np.where(there, self.bounds[place, end], 0) for end in (0, 1))
-        # The first number of a file of running sums is 0; one of instants without rows holds one that nobody sees.
-        return visits.seen(self.at_us, self.steps, self.squares, low, high, columns.at_us[rows], known)
+        shop, known = number(columns.merchant[rows], columns.currency[rows]), columns.merchant[rows] != 0
+        line, departed = self.line.of(shop, known), self.departed.of(shop, known)
+        return visits.seen(line, self.steps, self.squares, departed, columns.at_us[rows], known)
 
 
 @dataclass(slots=True)
@@ -114,20 +137,24 @@ def of_file(folder: Path | None) -> Stretches:
 
 
 def looked_up(past: History, rows: NDArray[np.intp]) -> scoring.Visits:
-    """The stretches of some rows of a history, each by a range scan of its own."""
+    """The stretches of some rows of a history, each by range scans of its own."""
     packed: list[bytes | None] = []
+    departed: list[bytes] = []
     known = past.columns.merchant[rows] != 0
-    asked = rows[known]
-    for start in range(0, len(asked), LOOKED_UP_AT_ONCE):
-        ids = [past.id_of(int(row)) for row in asked[start : start + LOOKED_UP_AT_ONCE]]
-        packed += _column(STRETCHES, {"ids": ids, "visits": scoring.STRETCH_ROWS})
-    lengths = np.zeros(len(rows), np.int64)
+    ids = [past.id_of(int(row)) for row in rows[known]]
+    limits = {"visits": scoring.STRETCH_ROWS, "recent": departures.RECENT}
+    for start in range(0, len(ids), LOOKED_UP_AT_ONCE):
+        for payments, counts in _values(STRETCHES, {"ids": ids[start : start + LOOKED_UP_AT_ONCE], **limits}):
+            packed.append(payments)
+            departed.append(counts)
+    lengths, counted = np.zeros(len(rows), np.int64), np.zeros((2, len(rows)), np.int64)
     lengths[known] = [len(part or b"") // VISIT.itemsize for part in packed]
+    counted[:, known] = np.frombuffer(b"".join(departed), ">i8").reshape(-1, 2).T
     place = np.cumsum(lengths)
     # Each came newest first.
     at_us, minor = (column[::-1] for column in unpacked([part for part in reversed(packed) if part]))
     steps, squares = visits.running(visits.steps_of(minor))
-    return scoring.Visits(at_us, steps, squares, place - lengths, place, known)
+    return scoring.Visits(at_us, steps, squares, place - lengths, place, known, *counted)
 
 
 def number(merchant: NDArray[np.int64], currency: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -137,47 +164,59 @@ def number(merchant: NDArray[np.int64], currency: NDArray[np.int32]) -> NDArray[
 
 def write_timeline(folder: Path) -> None:
     """Sort all payments at merchants into the files that `Timeline` reads. Memory does not grow with the table."""
-    keys: list[bytes] = []
-    lengths: list[int] = []
     total = np.zeros(2, np.int64)
-    with (
-        (folder / "at_us").open("wb") as at_file,
-        (folder / "steps").open("wb") as steps_file,
-        (folder / "squares").open("wb") as squares_file,
-    ):
+    with (folder / "steps").open("wb") as steps_file, (folder / "squares").open("wb") as squares_file:
         steps_file.write(bytes(8))
         squares_file.write(bytes(8))
-        for values in _timeline(keys, lengths):
+
+        def instants(values: list[bytes]) -> NDArray[np.int64]:
             at_us, minor = unpacked(values)
-            at_us.tofile(at_file)
             for place, (file, sums) in enumerate(
                 zip((steps_file, squares_file), visits.running(visits.steps_of(minor)), strict=True)
             ):
                 (sums[1:] + total[place]).tofile(file)
                 total[place] += sums[-1]
+            return at_us
+
+        _write_instants(folder, TIMELINE, VISIT.itemsize, instants)
+    (folder / DEPARTED).mkdir()
+    _write_instants(folder / DEPARTED, DEPARTURES, INSTANT.itemsize, _instants)
+
+
+def _instants(values: list[bytes]) -> NDArray[np.int64]:
+    return np.frombuffer(b"".join(values), INSTANT).astype(np.int64) + YEAR_2000_US
+
+
+def _write_instants(folder: Path, query: str, size: int, instants: Callable[[list[bytes]], NDArray[np.int64]]) -> None:
+    """Write what `Instants` reads: of a query's values, each of a shop's payments of so many bytes each."""
+    keys: list[bytes] = []
+    lengths: list[int] = []
+    with (folder / "at_us").open("wb") as file:
+        for values in _timeline(query, size, keys, lengths):
+            instants(values).tofile(file)
         if not keys:
-            at_file.write(bytes(8))
+            file.write(bytes(8))
     _write_shops(folder, keys, np.array(lengths, np.int64))
 
 
-def _timeline(keys: list[bytes], lengths: list[int]) -> Iterator[list[bytes]]:
-    """Values of visits, some MB at a time; each one's shop and number of visits are added to the lists."""
+def _timeline(query: str, size: int, keys: list[bytes], lengths: list[int]) -> Iterator[list[bytes]]:
+    """Values of payments, some MB at a time; each one's shop and number of payments are added to the lists."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
-        with cursor.copy(f"COPY ({TIMELINE}) TO STDOUT (FORMAT BINARY)") as copy:
+        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
             copy.set_types(["bytea", "bytea"])
-            values, size = [], 0
+            values, taken = [], 0
             for key, value in copy.rows():
                 if keys and keys[-1] == key:
-                    lengths[-1] += len(value) // VISIT.itemsize
+                    lengths[-1] += len(value) // size
                 else:
                     keys.append(key)
-                    lengths.append(len(value) // VISIT.itemsize)
+                    lengths.append(len(value) // size)
                 values.append(value)
-                size += len(value)
-                if size > BYTES_AT_ONCE:
+                taken += len(value)
+                if taken > BYTES_AT_ONCE:
                     yield values
-                    values, size = [], 0
+                    values, taken = [], 0
         yield values
         # Only a sort wants so much, and the rest of the caller's transaction is none.
         cursor.execute("SET LOCAL work_mem = DEFAULT")
@@ -193,11 +232,11 @@ def _write_shops(folder: Path, keys: list[bytes], lengths: NDArray[np.int64]) ->
     np.save(folder / "bounds.npy", np.stack([starts, ends], axis=1)[order])
 
 
-def _column(query: str, parameters: dict[str, Any]) -> list[bytes | None]:
-    """The only column of a query, as bytes and not as their hexadecimal text."""
+def _values(query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The lines of a query of two columns, as bytes and not as their hexadecimal text."""
     with (
         connection.cursor() as cursor,
         cursor.copy(f"COPY ({cursor.mogrify(query, parameters)}) TO STDOUT (FORMAT BINARY)") as copy,
     ):
-        copy.set_types(["bytea"])
-        return [value for (value,) in copy.rows()]
+        copy.set_types(["bytea", "bytea"])
+        return list(copy.rows())

@@ -82,6 +82,37 @@ class Transaction(models.Model):
         return f"{self.amount} {self.currency} on {self.txn_date:%Y-%m-%d %H:%M}"
 
 
+class Departure(models.Model):
+    """A payment at a merchant that departs from its user's past (`scoring.departures`), kept for the others there.
+
+    What a row of `transactions` says, and so never changed; whether it departs is told anew when its user is scored
+    again. Not all that depart: only those whose user has been looked at.
+    """
+
+    # As in Anomaly: a sharded table has no key that a constraint could name.
+    transaction = models.OneToOneField(
+        Transaction, primary_key=True, db_constraint=False, on_delete=models.DO_NOTHING, related_name="+"
+    )
+    user_id = models.UUIDField()
+    merchant_id = models.TextField()
+    currency = models.CharField(max_length=3)
+    txn_date = models.DateTimeField()
+
+    class Meta:
+        db_table = "departures"
+        indexes = [
+            # Those at a merchant between two instants, by bytes, as ix_merchant_visits.
+            models.Index(
+                Collate("merchant_id", "C"), Collate("currency", "C"), "txn_date", name="ix_departure_merchant"
+            ),
+            # Those of a user who is looked at again.
+            models.Index("user_id", "txn_date", name="ix_departure_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"at {self.merchant_id} on {self.txn_date:%Y-%m-%d %H:%M}"
+
+
 class PackedRows(models.Model):
     """A user's newest rows as scoring reads them, in one value: a copy, so that a live score need not gather them.
 

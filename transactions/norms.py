@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
@@ -26,9 +25,9 @@ import scoring
 from anomalies import model_versions, references
 from anomalies.estimates import estimated_rows
 from anomalies.models import ModelVersion
-from transactions import history, merchants, pieces
+from transactions import departures, history, merchants, pieces
+from transactions.instants import EPOCH, microseconds
 from transactions.models import Transaction
-from transactions.scorer import EPOCH, microseconds
 
 WINDOW = timedelta(days=28)
 SHORTEST_STEP = timedelta(days=1)
@@ -43,9 +42,6 @@ LARGEST_USER_ROWS = REFERENCE_ROWS // 10
 FEWEST_USERS = 500
 # The name of the lock under which references are built: any number that nothing else uses.
 BUILDING = 7_366_101
-
-USERS = (Path(__file__).parent / "sql" / "users.sql").read_text()
-
 
 # Instants and features of rows.
 Sampled = tuple[NDArray[np.int64], scoring.Features]
@@ -65,7 +61,7 @@ class Built(NamedTuple):
 def build_due(stretches: merchants.Stretches | None = None, *, models: Sequence[ModelVersion] | None = None) -> int:
     """Build every reference that is due and has enough rows behind it; says how many were built.
 
-    stretches: those of the run that goes on with them.
+    stretches: those of the run that goes on with them, and has looked at the departures.
     models: in their order, those that judge; by default, as stored.
 
     One run at a time builds; another one waits for it, and then finds them there.
@@ -77,6 +73,7 @@ def build_due(stretches: merchants.Stretches | None = None, *, models: Sequence[
             return 0
         if stretches is not None:
             return _build(asked, stretches)
+        departures.bring_up_to_date()
         with merchants.stretches(users=0) as own:
             return _build(asked, own)
 
@@ -209,16 +206,9 @@ def _thinned(wanted: NDArray[np.bool_], rows_a_window: int) -> NDArray[np.bool_]
 
 def _share_of_users(share: float) -> list[UUID]:
     """The users whose digest falls into the share: the same ones on every run, whatever made their ids."""
-    everybody = users()
+    everybody = pieces.everybody()
     chosen = [user for user in everybody if _fraction(user) < share]
     return chosen or everybody[:FEWEST_USERS]
-
-
-def users() -> list[UUID]:
-    """Everybody who has a transaction, sorted. The cost follows their number, not the number of rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(USERS)
-        return [user for (user,) in cursor.fetchall()]
 
 
 def _fraction(user: UUID) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import scoring
 from anomalies.prepared import run
 from transactions import history, lookback
-from transactions.scorer import EPOCH, microseconds
+from transactions.instants import instant, microseconds
 
 # So many rows are looked up beside the packed ones before they are packed too: to look up one costs some
 # microseconds, to pack them again as much as a hundred of these.
@@ -87,7 +87,3 @@ def keep(packed: Sequence[Packed]) -> None:
             "contents": [one.numbers.astype(lookback.PACKED).tobytes() for one in ordered],
         }
         run(KEEP, {**values, "layout": lookback.limits()["layout"]})
-
-
-def instant(at_us: int) -> datetime:
-    return EPOCH + timedelta(microseconds=at_us)

@@ -11,8 +11,8 @@ from anomalies.audit import Actor
 from anomalies.model_versions import ModelError
 from anomalies.models import ModelVersion
 from transactions import norms
+from transactions.instants import EPOCH
 from transactions.models import Transaction
-from transactions.scorer import EPOCH
 
 
 def promote(name: str, *, by: Actor) -> ModelVersion:

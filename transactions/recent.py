@@ -1,6 +1,6 @@
 """A user's latest payments, and how strange each of them was: bounded reads, however many the user has."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import scoring
 from anomalies import references
 from anomalies.profile import Payment
 from transactions import history, merchants, scorer
+from transactions.instants import instant
 from transactions.models import Transaction
 
 # What a profile is made of.
@@ -40,7 +41,7 @@ def scores(user_id: UUID) -> list[RecentScore]:
     """
     past = history.latest(user_id, SCORES_SHOWN)
     rows = np.flatnonzero(past.wanted)
-    instants = [scorer.EPOCH + timedelta(microseconds=int(at)) for at in past.columns.at_us[rows]]
+    instants = [instant(int(at)) for at in past.columns.at_us[rows]]
     # Oldest first, as the rows. Not all that are stored: after years these are hundreds.
     in_force = {one.id: one for one in references.in_force_at(instants) if one is not None}
     known: dict[int, float] = {}

@@ -1,7 +1,7 @@
 """From stored rows to scores: history, the reference in force, and `scoring` between them."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 import scoring
 from anomalies import references
 from anomalies.findings import Scored, Unscored
-from transactions import history, lookback, merchants
+from transactions import departures, history, lookback, merchants
+from transactions.instants import microseconds
 
 NO_REFERENCE = Unscored(
     "no_reference",
     "Nothing was known of what is normal at that time: a score needs about a day of earlier transactions.",
 )
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = np.array([-1], np.intp)
 
 
@@ -55,12 +55,20 @@ class Judged(NamedTuple):
 
 
 def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored:  # noqa: A002
-    """Score and reasons of one stored transaction, by what was known when it happened. Two queries."""
+    """Score and reasons of one stored transaction, by what was known when it happened. Two or three queries."""
     if references.in_force(txn_date) is None:
         return NO_REFERENCE
-    found, seen = lookback.up_to(user_id, txn_date, id)
-    judged = judge_one(txn_date, scoring.build_last(found.columns, seen))
+    judged = judge_one(txn_date, features_of(user_id=user_id, txn_date=txn_date, id=id))
     return judged if isinstance(judged, Unscored) else judged.only
+
+
+def features_of(*, user_id: UUID, txn_date: datetime, id: UUID) -> scoring.Features:  # noqa: A002
+    """Those of one stored transaction. One query, and one more if it departs from its user's past."""
+    found, seen = lookback.up_to(user_id, txn_date, id)
+    begun = scoring.begin_last(found.columns)
+    if scoring.departs_last(begun):
+        seen = departures.seen_by(id, seen)
+    return scoring.end_last(begun, found.columns, seen)
 
 
 def judge_one(txn_date: datetime, features: scoring.Features) -> Judged | Unscored:
@@ -93,8 +101,3 @@ def by_each(past: history.History, features: scoring.Features, stored: Sequence[
         part, reference = features.take(members), stored[number]
         scores = scoring.score(part, reference.content)
         yield Judged(rows[members], part, scores, reference.id, reference.model_version_id)
-
-
-def microseconds(instant: datetime) -> int:
-    """Since 1970, exactly."""
-    return (instant - EPOCH) // timedelta(microseconds=1)

@@ -12,7 +12,7 @@ from scoring.visits import STRETCH_ROWS, within
 from scoring.windows import BLOCK_ROWS, HOUR_US
 from tests.scoring.histories import DAY_US, START_US, history, picked, together
 
-SURGE = GROUPS.index("merchant_surge")
+GROUP = GROUPS.index("departures")
 
 
 def shoppers(days: int = 60, users: int = 40, seed: int = 5) -> Columns:
@@ -38,7 +38,7 @@ def attacked(columns: Columns, *, merchant: int = 3, hour: int = 3) -> Columns:
 
 
 def test_a_payment_departs_by_its_hour_or_its_amount_and_the_unknown_is_none() -> None:
-    # 100 payments, of which an even day has 4.2 at and around an hour: 1 is less than half of that, with 10 for a prior.
+    # Of 100 payments an even day has 4.2 around an hour; 1 is less than half of that, with 10 for a prior.
     assert departures.departs(1.0, 100.0, 1.0)
     assert not departures.departs(3.0, 100.0, 1.0)
     assert departures.departs(3.0, 100.0, 10.5)
@@ -54,15 +54,15 @@ def test_departures_are_told_of_the_features_that_they_rest_on(currencies: int) 
     columns = together([history(rng, rows=rows, user=user, currencies=currencies, days=400) for user in range(10)])
     features = build(columns)
     told = departures.departs(*(features.column(name) for name in departures.FEATURES))
-    np.testing.assert_array_equal(departures.build(columns), told)
+    np.testing.assert_array_equal(departures.departing(columns), told)
     assert 0.01 < told.mean() < 0.5
     wanted = rng.random(len(columns)) < 0.1
-    np.testing.assert_array_equal(departures.build(columns, wanted), told[wanted])
+    np.testing.assert_array_equal(departures.departing(columns, wanted), told[wanted])
 
 
 def test_a_merchants_departures_are_what_their_definition_says() -> None:
     columns = attacked(shoppers())
-    features, departs = build(columns, None, within(columns)), departures.build(columns)
+    features, departs = build(columns, None, within(columns)), departures.departing(columns)
     checked = 0
     for i in np.flatnonzero(departs):
         row, at_us = features.row(i), columns.at_us[i]
@@ -98,9 +98,9 @@ def test_customers_who_are_unlike_themselves_at_one_merchant_are_strange_togethe
     reference = Reference.fit(build(calm, None, within(calm)))
     columns = attacked(calm)
     features = build(columns, None, within(columns))
-    parts = score(features, reference).contributions[:, SURGE]
+    parts = score(features, reference).contributions[:, GROUP]
     late = columns.at_us >= columns.at_us.max() - 3 * DAY_US
-    attack = late & (columns.merchant == 3) & departures.build(columns)
+    attack = late & (columns.merchant == 3) & departures.departing(columns)
     assert attack.sum() > 5
     assert parts[attack].min() > 1
     # The others pay as ever.
@@ -109,7 +109,7 @@ def test_customers_who_are_unlike_themselves_at_one_merchant_are_strange_togethe
 
 def test_a_payment_that_is_like_its_user_gets_nothing_of_it() -> None:
     columns = attacked(shoppers())
-    features, departs = build(columns, None, within(columns)), departures.build(columns)
+    features, departs = build(columns, None, within(columns)), departures.departing(columns)
     values = features.column("departures_14d")[~departs]
     assert set(values[~np.isnan(values)]) == {0.0}
     assert np.isnan(features.column("merchant_departures_14d")[~departs]).all()
@@ -129,7 +129,7 @@ def test_departures_before_everything_that_is_seen_do_not_count() -> None:
     columns = picked(columns, np.lexsort((columns.at_us, columns.user)))
     columns.minor[columns.at_us < START_US + 30 * DAY_US] = 500
     columns.minor[(columns.user == 1) & (columns.at_us // DAY_US == START_US // DAY_US + 20)] = 9000
-    departs, seen = departures.build(columns), within(columns)
+    departs, seen = departures.departing(columns), within(columns)
     assert departs.sum() == 1
     place = int(np.flatnonzero(departs)[0])
     days = (columns.at_us - columns.at_us[place]) / DAY_US

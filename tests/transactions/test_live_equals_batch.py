@@ -17,7 +17,7 @@ from anomalies.models import Anomaly, Case
 from anomalies.renewed import renew_due
 from tests.transactions import traffic
 from transactions import backlog, intake, live
-from transactions.models import PackedRows, Transaction
+from transactions.models import Departure, PackedRows, Transaction
 from transactions.rows import Row
 
 # Each row is committed, as a server does: a database transaction of 100,000 savepoints, whose dead rows no vacuum may
@@ -33,7 +33,9 @@ def scored_in_batch(rows: list[Row]) -> dict[UUID, float]:
     with override_settings(ANOMALY_FLOOR=0):
         backlog.score_pending()
     scores = kept_scores()
-    for model in (Anomaly, Case, Transaction, PackedRows):
+    # All kinds of evidence are at work, also that of other users.
+    assert any(reason["code"] == "departures_14d" for one in Anomaly.objects.all() for reason in one.reasons)
+    for model in (Anomaly, Case, Transaction, PackedRows, Departure):
         model.objects.all().delete()
     # Else every look at a user's or a merchant's past walks over the rows of the batch.
     with connection.cursor() as cursor:
@@ -99,7 +101,7 @@ ROWS_A_USER = 130
 
 @pytest.mark.slow
 def test_rows_posted_one_by_one_score_as_in_the_batch(client: APIClient) -> None:
-    rows = traffic.rows(POSTED, users=max(POSTED // ROWS_A_USER, 1))
+    rows = traffic.departing(traffic.rows(POSTED, users=max(POSTED // ROWS_A_USER, 1)))
     expected = scored_in_batch(rows)
     assert POSTED > len(expected) > 0.8 * POSTED
     worst = 0.0
@@ -118,7 +120,7 @@ def test_rows_posted_one_by_one_score_as_in_the_batch(client: APIClient) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 def test_rows_taken_in_any_order_end_with_the_scores_of_the_batch(order: str) -> None:
-    rows = traffic.rows(TAKEN, users=max(TAKEN // ROWS_A_USER, 1))
+    rows = traffic.departing(traffic.rows(TAKEN, users=max(TAKEN // ROWS_A_USER, 1)))
     expected = scored_in_batch(rows)
     assert len(expected) > 0.5 * TAKEN
     if order == "shuffled":

@@ -11,7 +11,7 @@ from django.db import connection
 
 import scoring
 from tests.transactions import traffic
-from transactions import history, lookback, merchants, norms, store
+from transactions import departures, history, lookback, merchants, pieces, scorer, store
 from transactions.models import Transaction
 from transactions.rows import Row
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def everything() -> history.History:
-    users = norms.users()
+    users = pieces.everybody()
     return history.of_users(users, [traffic.START - timedelta(days=1)] * len(users))
 
 
@@ -33,15 +33,16 @@ def row_by_row(past: history.History) -> scoring.Features:
 
 
 def test_the_file_and_the_look_ups_and_the_live_query_see_the_same(tmp_path: Path) -> None:
-    store.write(traffic.rows(1_500, users=12))
+    store.write(traffic.departing(traffic.rows(1_500, users=12)))
+    departures.bring_up_to_date()
     past = everything()
     features = row_by_row(past)
     assert np.nanmax(features.column("merchant_seen")) > 60
+    assert np.nansum(features.column("merchant_departures_14d")) > 0
     np.testing.assert_array_equal(by_file(past, tmp_path).values, features.values)
     for i in range(0, len(past), 71):
         row = Transaction.objects.get(pk=past.id_of(i))
-        found, seen = lookback.up_to(row.user_id, row.txn_date, row.id)
-        live = scoring.build_last(found.columns, seen)
+        live = scorer.features_of(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
         np.testing.assert_array_equal(live.values[0], features.values[i])
 
 

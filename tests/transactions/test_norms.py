@@ -14,7 +14,7 @@ from anomalies.models import Reference
 from scoring.reference import VERSION
 from tests.transactions import traffic
 from transactions import intake, merchants, norms, pieces, tasks
-from transactions.scorer import microseconds
+from transactions.instants import microseconds
 
 FIRST = datetime(2025, 3, 1, 15, 30, tzinfo=UTC)
 MIDNIGHT = datetime(2025, 3, 1, tzinfo=UTC)

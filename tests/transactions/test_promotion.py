@@ -20,7 +20,7 @@ from anomalies.model_versions import ModelError
 from anomalies.models import Anomaly, AuditEntry, ModelVersion, Reference
 from tests.factories import AnalystFactory
 from tests.transactions import traffic
-from transactions import backlog, intake, lookback, norms, promotion, scorer
+from transactions import backlog, intake, norms, promotion, scorer
 from transactions.models import Transaction
 from transactions.rows import Row
 
@@ -72,10 +72,10 @@ def test_what_comes_after_is_scored_by_it_and_what_was_before_keeps_its_explanat
     reference = Reference.objects.get(pk=taken.scored.reference_id)
     assert reference.model_version_id == shadow.pk
     # As computed by hand: of the same reference without weights.
-    found, seen = lookback.up_to(large.user_id, large.txn_date, large.id)
     weighed = scoring.Reference.from_bytes(bytes(reference.payload))
     plain = replace(weighed, weights=dict.fromkeys(scoring.GROUPS, 1.0))
-    (parts,) = scoring.score(scoring.build_last(found.columns, seen), plain).contributions.tolist()
+    features = scorer.features_of(user_id=large.user_id, txn_date=large.txn_date, id=large.id)
+    (parts,) = scoring.score(features, plain).contributions.tolist()
     by_hand = [_again(part, WEIGHTS.get(group, 1.0)) for group, part in zip(scoring.GROUPS, parts, strict=True)]
     assert taken.scored.raw == pytest.approx(sum(by_hand))
     assert taken.scored.raw == pytest.approx(sum(reason["contribution"] for reason in taken.scored.reasons))

@@ -1,5 +1,6 @@
 """Rows of ordinary users for tests: several currencies, ties in time, failed payments, a few spikes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -22,6 +23,17 @@ def rows(count: int, *, users: int = 40, days: int = 40, seed: int = 1) -> list[
     moments = [row.txn_date for row in made]
     tied = [_at(row, moments[random.integers(count)]) if random.random() < 0.1 else row for row in made]
     return sorted(tied, key=lambda row: (row.txn_date, row.id))
+
+
+def departing(rows: list[Row]) -> list[Row]:
+    """The rows, of which some of the last sixth are at one merchant, and far larger than is usual for who pays."""
+    late = len(rows) * 5 // 6
+    return [
+        replace(row, amount=row.amount * 40, currency="EUR", meta_data='{"merchant_id":"m1"}')
+        if i > late and i % 30 == 0
+        else row
+        for i, row in enumerate(rows)
+    ]
 
 
 def _row(id: UUID, user: UUID, days: int, random: np.random.Generator) -> Row:  # noqa: A002

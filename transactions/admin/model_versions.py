@@ -12,7 +12,7 @@ from anomalies.admin.base import ReadOnlyAdmin
 from anomalies.model_versions import ModelError, weights_told
 from anomalies.models import ModelVersion
 from transactions import promotion
-from transactions.scorer import EPOCH
+from transactions.instants import EPOCH
 
 
 @admin.register(ModelVersion)

@@ -11,7 +11,7 @@ from django.db.models import Max, Min
 from scoring import baseline
 from scoring.columns import Bools, Floats, Ints
 from scoring.evaluation import BUDGET_WINDOW_DAYS, TRAINING_DAYS
-from transactions import history, merchants, norms, scorer
+from transactions import history, merchants, pieces, scorer
 from transactions.evaluating.failures import EvaluationFailed
 from transactions.evaluating.labels import Labels
 from transactions.evaluating.rivals import Rival
@@ -86,7 +86,7 @@ def gathered(
     asked: Period, labels: Labels, models: Sequence[Rival], stretches: merchants.Stretches, progress: Progress
 ) -> Gathered:
     """Everything from `asked.since` to `asked.until`, users by the slice; of some users more, as `reaching` says."""
-    users, further = norms.users(), reaching(asked, labels)
+    users, further = pieces.everybody(), reaching(asked, labels)
     parts: list[Gathered] = []
     for start in range(0, len(users), USERS_AT_ONCE):
         some = users[start : start + USERS_AT_ONCE]

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from anomalies.models import Verdict
 from transactions.evaluating.failures import EvaluationFailed, usage
+from transactions.instants import EPOCH
 from transactions.loading.shape import identifier
-from transactions.scorer import EPOCH
 
 # A measure of each kind is worth reading for a few kinds; more of them is a column that names something else.
 MOST_KINDS = 30

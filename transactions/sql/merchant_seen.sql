@@ -1,2 +1,2 @@
 -- What one row sees of its merchant.
-SELECT ({stretch}) FROM ({paid}) AS paid
+SELECT seen.payments FROM ({paid}) AS paid CROSS JOIN LATERAL ({stretch}) AS seen

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from anomalies import budget
 from scoring.evaluation import LABEL_DELAY_DAYS
-from transactions import merchants, norms
+from transactions import merchants, pieces
 from transactions.evaluating.failures import EvaluationFailed, usage
 from transactions.evaluating.gather import Progress, gathered, period
 from transactions.evaluating.labels import FileOptions, Labels, from_file, from_verdicts
@@ -76,7 +76,7 @@ def _evaluated(options: dict[str, Any], should_stop: Callable[[], bool]) -> Eval
     asked = period(options["first"], options["last"], delay)
     labels = _labels(options)
     ask = Ask(options["cards"], options["budget"] or budget.newest_or_setting(), options["resamples"], options["seed"])
-    with merchants.stretches(users=len(norms.users())) as stretches:
+    with merchants.stretches(users=len(pieces.everybody())) as stretches:
         measured = rivals(models, asked.since, asked.until, stretches)
         with tqdm(unit=" users", disable=None, desc="Scoring") as bar:
             rows = gathered(asked, labels, measured, stretches, _shown_by(bar, should_stop))

@@ -12,7 +12,7 @@ from anomalies import model_versions
 from anomalies.model_versions import ModelError, weights_told
 from anomalies.models import ModelVersion
 from transactions import promotion, strict_json
-from transactions.scorer import EPOCH
+from transactions.instants import EPOCH
 
 
 class Command(BaseCommand):
