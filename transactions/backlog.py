@@ -9,6 +9,8 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -56,11 +58,11 @@ def score_pending(
     began, total = time.monotonic(), PendingScore.objects.count()
     with merchants.stretches(users=total) as stretches:
         if total:
-            departures.bring_up_to_date()
-        first = Summary(references=norms.build_due(stretches) if total else 0)
+            departures.bring_up_to_date(should_stop=should_stop, workers=workers)
+        first = Summary(references=norms.build_due(stretches) if total and not should_stop() else 0)
         score_batches(first, stretches, should_stop=should_stop, most=1)
         others = workers - 1 if not should_stop() and PendingScore.objects.exists() else 0
-        with crew.beside(others, stretches.shared) as helpers:
+        with crew.beside([crew.Job("transactions.backlog.score_share", (stretches.shared,))] * others) as helpers:
             run = _Run(first, helpers, total, progress)
             score_batches(run.own, stretches, should_stop=should_stop, heard=run.tell)
             while helpers.at_work:
@@ -95,6 +97,15 @@ class _Run:
         if self.progress:
             done = self.summary.users
             self.progress(done, max(self.total, done))
+
+
+def score_share(pipe: Connection, merchants_file: Path | None) -> None:
+    """Score batches until nothing waits or the pipe says stop: the job of a helper.
+
+    merchants_file: the folder of the run's file of merchants, if it has one.
+    """
+    summary, stretches = Summary(), merchants.of_file(merchants_file)
+    score_batches(summary, stretches, should_stop=pipe.poll, heard=lambda: crew.tell(pipe, summary))
 
 
 def score_batches(

@@ -1,24 +1,20 @@
-"""Other processes that score beside this one, each with connections of its own.
+"""Other processes that work beside this one, each with connections of its own.
 
 They are started afresh (spawn), so that nothing of a connection is shared, and hear through a pipe when to stop: also
 when the process that started them is gone. One that is killed costs nothing but time, because its claim rolls back.
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import django
 import structlog
-
-if TYPE_CHECKING:
-    from transactions.backlog import Summary
 
 # A member starts without Django: whatever needs it is imported in the functions.
 log = structlog.get_logger(__name__)
@@ -26,12 +22,22 @@ log = structlog.get_logger(__name__)
 POLL_S = 0.2
 
 
+class Job(NamedTuple):
+    """What one of them does: `work` names a function, which is called with its pipe and `args`.
+
+    The pipe takes what it has to tell; it says something, or ends, when the function is to stop.
+    """
+
+    work: str
+    args: tuple[Any, ...] = ()
+
+
 @dataclass(slots=True)
 class Crew:
     """The processes at work, and what each has told last of what it did."""
 
     members: dict[Connection, SpawnProcess] = field(default_factory=dict)
-    told: dict[Connection, "Summary"] = field(default_factory=dict)
+    told: dict[Connection, Any] = field(default_factory=dict)
 
     def listen(self, patience_s: float = 0) -> None:
         """Take in what the members tell; waits so long for the first word."""
@@ -48,33 +54,30 @@ class Crew:
             member = self.members[pipe]
             member.join()
             if member.exitcode:
-                log.warning("scoring_process_lost", pid=member.pid, exit_code=member.exitcode)
+                log.warning("process_lost", pid=member.pid, exit_code=member.exitcode)
 
     @property
     def at_work(self) -> bool:
         return any(not pipe.closed for pipe in self.members)
 
     def stop(self) -> None:
-        """Every member stops after the batch that it has begun."""
+        """Every member stops after the piece of work that it has begun."""
         for pipe in self.members:
             if not pipe.closed:
-                _tell(pipe, "stop")
+                tell(pipe, "stop")
 
 
 @contextmanager
-def beside(count: int, merchants_file: Path | None = None) -> Iterator[Crew]:
-    """`count` processes that score what waits until nothing does. At the end of the block none is left.
-
-    merchants_file: the folder of the run's file of merchants, if it has one.
-    """
+def beside(jobs: Sequence[Job]) -> Iterator[Crew]:
+    """A process for each job, in their order. At the end of the block none is left."""
     from django.db import connection
 
     context, crew = get_context("spawn"), Crew()
     try:
-        for _ in range(count):
+        for job in jobs:
             ours, theirs = context.Pipe()
-            args = (connection.settings_dict, theirs, merchants_file)
-            member = context.Process(target=_member, args=args, name="score", daemon=True)
+            args = (connection.settings_dict, theirs, *job)
+            member = context.Process(target=_member, args=args, name=job.work, daemon=True)
             member.start()
             theirs.close()
             crew.members[ours] = member
@@ -87,25 +90,22 @@ def beside(count: int, merchants_file: Path | None = None) -> Iterator[Crew]:
             member.join()
 
 
-def _member(database: dict[str, Any], pipe: Connection, merchants_file: Path | None) -> None:
-    """Score batches until nothing waits or the pipe says stop."""
+def _member(database: dict[str, Any], pipe: Connection, work: str, args: tuple[Any, ...]) -> None:
+    """Do a job from beginning to end."""
     # A terminal's Ctrl-C and a service manager's SIGTERM reach everybody: the one who started us passes it on.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     django.setup()
     from django.db import connection
-
-    from transactions import backlog, merchants
+    from django.utils.module_loading import import_string
 
     # In a test it is not the database of the settings.
     connection.settings_dict.update(database)
-    summary = backlog.Summary()
-    stretches = merchants.of_file(merchants_file)
-    backlog.score_batches(summary, stretches, should_stop=pipe.poll, heard=lambda: _tell(pipe, summary))
+    import_string(work)(pipe, *args)
     connection.close()
 
 
-def _tell(pipe: Connection, what: object) -> None:
+def tell(pipe: Connection, what: object) -> None:
     # Where nobody is there any more, the next look at the pipe says the same.
     with suppress(OSError):
         pipe.send(what)

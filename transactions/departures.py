@@ -5,8 +5,9 @@ for other users' payments after it. So a run that scores many users first looks 
 its own row's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,8 @@ from anomalies import references, round_trip
 from anomalies.models import PendingScore
 from anomalies.prepared import run
 from scoring import Visits
-from transactions import history
+from transactions import crew, history
+from transactions.crew import Job
 from transactions.instants import EPOCH, instant
 from transactions.pieces import Piece, Wanted, everybody, pieces
 
@@ -30,22 +32,50 @@ COUNTED_SQL = (SQL / "departures_counted.sql").read_text()
 # For a row that somebody waits for.
 KEEP_ONE = round_trip.Statement(KEEP)
 SEEN_ONE = round_trip.Statement((SQL / "departures_seen.sql").read_text().replace("{departed}", COUNTED_SQL))
+# So many users are looked at sooner than another process has begun.
+ALONE = 2_000
 RECENT = f"{timedelta(microseconds=scoring.DEPARTURES_US) // timedelta(seconds=1)} seconds"
 
 
-def bring_up_to_date() -> None:
-    """Look at the rows that wait to be scored; at all there are where no version like this one has looked before."""
-    if references.any_built():
-        keep_of([*PendingScore.objects.order_by("user_id").values_list("user_id", "since")])
-    else:
-        keep_of([(user, EPOCH) for user in everybody()])
+Stop = Callable[[], bool]
 
 
-def keep_of(wanted: Sequence[Wanted]) -> None:
-    """Look at all rows of the users from each one's instant on, and keep which of them depart. Piece by piece."""
-    for piece in pieces(wanted):
+def bring_up_to_date(*, should_stop: Stop = lambda: False, workers: int = 1) -> None:
+    """Look at the rows that wait to be scored; at all there are where no version like this one has looked before.
+
+    Of many users as many processes as `workers` share the work, this one among them. `should_stop` is asked between
+    pieces; whoever is stopped, or killed, begins anew.
+    """
+    shares = workers if len(_due()) > ALONE else 1
+    with crew.beside([Job(f"{__name__}.keep_share", (share, shares)) for share in range(1, shares)]) as helpers:
+        _keep_share(0, shares, should_stop)
+        while helpers.at_work:
+            if should_stop():
+                helpers.stop()
+            helpers.listen(crew.POLL_S)
+    for share, member in enumerate(helpers.members.values(), start=1):
+        if member.exitcode:
+            _keep_share(share, shares, should_stop)
+
+
+def keep_share(pipe: Connection, share: int, shares: int) -> None:
+    """Look at a helper's share of those who are due, until the pipe says stop."""
+    _keep_share(share, shares, pipe.poll)
+
+
+def _keep_share(share: int, shares: int, should_stop: Stop) -> None:
+    # By their ids: some may come and go while the work is being shared.
+    for piece in pieces([one for one in _due() if one[0].int % shares == share]):
+        if should_stop():
+            return
         past = history.of_users(piece.users, piece.since, until=piece.until, is_keyed=False)
         keep(piece, past, scoring.departing(past.columns, past.wanted))
+
+
+def _due() -> Sequence[Wanted]:
+    if references.any_built():
+        return list(PendingScore.objects.order_by("user_id").values_list("user_id", "since"))
+    return [(user, EPOCH) for user in everybody()]
 
 
 def keep(piece: Piece, past: history.History, departs: NDArray[np.bool_]) -> None:

@@ -167,6 +167,9 @@ def test_an_anomaly_that_is_recorded_during_a_batch_stays(monkeypatch: pytest.Mo
     assert Anomaly.objects.filter(pk=late.id).exists()
 
 
+SCORE = crew.Job("transactions.backlog.score_share", (None,))
+
+
 def in_other_session(row: Row) -> None:
     intake.take([row])
     connection.close()
@@ -196,7 +199,7 @@ def test_several_processes_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) 
 def test_the_helpers_tell_all_they_did() -> None:
     intake.take(traffic.rows(3000), score=False)
     norms.build_due()
-    with crew.beside(2) as helpers:
+    with crew.beside([SCORE] * 2) as helpers:
         while helpers.at_work:
             helpers.listen(60)
     done = sum(helpers.told.values(), backlog.Summary())
@@ -212,7 +215,7 @@ def test_the_batch_of_a_killed_process_is_scored_by_another() -> None:
         # It waits for this lock with its users claimed.
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE anomalies IN ACCESS EXCLUSIVE MODE")
-        with crew.beside(1) as helpers:
+        with crew.beside([SCORE]) as helpers:
             (member,) = helpers.members.values()
             with ThreadPoolExecutor(1) as elsewhere:
                 elsewhere.submit(wait_for_a_waiting_session).result()
@@ -237,7 +240,7 @@ def wait_for_a_waiting_session() -> None:
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_helper_stops_when_nobody_is_there_to_hear() -> None:
     intake.take(traffic.rows(300), score=False)
-    with crew.beside(1) as helpers:
+    with crew.beside([SCORE]) as helpers:
         helpers.stop()
         (member,) = helpers.members.values()
         member.join(300)
