@@ -50,8 +50,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "duplicate_charge": ("repeat",),
     # Several a day for some days, raised amounts, an unknown device, at any hour.
     "takeover_spell": ("spell", "velocity", "own_amount", "novelty", "hour"),
-    # Each amount is usual: the merchant's customers together tell, and the hour, which is the thief's.
-    "compromised_merchant": ("merchant_surge", "hour"),
+    # Each amount is usual: the merchant's customers together tell, by how many they are and how unlike themselves, and
+    # the hour, which is the thief's.
+    "compromised_merchant": ("merchant_surge", "departures", "hour"),
 }
 DAY = timedelta(days=1)
 

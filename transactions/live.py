@@ -1,8 +1,9 @@
 """The way of one transaction whose score somebody waits for: two round trips to the database, of which one commits.
 
 The first waits for the user's turn, fetches the row's past and stores the row; what can be computed of the past is
-computed meanwhile, and the reasons of an ordinary row while the disk writes. No fault in scoring costs a transaction:
-whatever fails, all is undone, the row is stored alone, its user is marked, and the answer says why there is no score.
+computed meanwhile, and the reasons of an ordinary row while the disk writes. A row that departs from its user's past
+takes one more. No fault in scoring costs a transaction: whatever fails, all is undone, the row is stored alone, its
+user is marked, and the answer says why there is no score.
 """
 
 import time
