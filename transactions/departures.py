@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from django.db import connection
 from numpy.typing import NDArray
 
 import scoring
@@ -28,14 +29,14 @@ from transactions.pieces import Piece, Wanted, everybody, pieces
 SQL = Path(__file__).parent / "sql"
 KEEP = (SQL / "departures_keep.sql").read_text()
 FORGET = (SQL / "departures_forget.sql").read_text()
+USERS_OF_CURRENCIES = (SQL / "users_of_currencies.sql").read_text()
 COUNTED_SQL = (SQL / "departures_counted.sql").read_text()
 # For a row that somebody waits for.
 KEEP_ONE = round_trip.Statement(KEEP)
 SEEN_ONE = round_trip.Statement((SQL / "departures_seen.sql").read_text().replace("{departed}", COUNTED_SQL))
-# So many users are looked at sooner than another process has begun.
+# So many users are looked at sooner than another process has begun, or the table has been walked through.
 ALONE = 2_000
 RECENT = f"{timedelta(microseconds=scoring.DEPARTURES_US) // timedelta(seconds=1)} seconds"
-
 
 Stop = Callable[[], bool]
 
@@ -46,30 +47,47 @@ def bring_up_to_date(*, should_stop: Stop = lambda: False, workers: int = 1) -> 
     Of many users as many processes as `workers` share the work, this one among them. `should_stop` is asked between
     pieces; whoever is stopped, or killed, begins anew.
     """
-    shares = workers if len(_due()) > ALONE else 1
-    with crew.beside([Job(f"{__name__}.keep_share", (share, shares)) for share in range(1, shares)]) as helpers:
-        _keep_share(0, shares, should_stop)
+    due = _due()
+    if len(due) <= ALONE:
+        _keep(due, should_stop)
+        return
+    mixed = _of_several_currencies()
+    jobs = [Job(f"{__name__}.keep_share", (share, workers, mixed)) for share in range(1, workers)]
+    with crew.beside(jobs) as helpers:
+        _keep_share(0, workers, mixed, should_stop)
         while helpers.at_work:
             if should_stop():
                 helpers.stop()
             helpers.listen(crew.POLL_S)
     for share, member in enumerate(helpers.members.values(), start=1):
         if member.exitcode:
-            _keep_share(share, shares, should_stop)
+            _keep_share(share, workers, mixed, should_stop)
 
 
-def keep_share(pipe: Connection, share: int, shares: int) -> None:
-    """Look at a helper's share of those who are due, until the pipe says stop."""
-    _keep_share(share, shares, pipe.poll)
+def keep_share(pipe: Connection, share: int, shares: int, mixed: set[UUID]) -> None:
+    """Look at a helper's share of those who are due, until the pipe says stop; `mixed` pay in several currencies."""
+    _keep_share(share, shares, mixed, pipe.poll)
 
 
-def _keep_share(share: int, shares: int, should_stop: Stop) -> None:
+def _keep_share(share: int, shares: int, mixed: set[UUID], should_stop: Stop) -> None:
     # By their ids: some may come and go while the work is being shared.
-    for piece in pieces([one for one in _due() if one[0].int % shares == share]):
+    own = [one for one in _due() if one[0].int % shares == share]
+    _keep([one for one in own if one[0] not in mixed], should_stop, is_bare=True)
+    _keep([one for one in own if one[0] in mixed], should_stop)
+
+
+def _keep(wanted: Sequence[Wanted], should_stop: Stop, *, is_bare: bool = False) -> None:
+    for piece in pieces(wanted):
         if should_stop():
             return
-        past = history.of_users(piece.users, piece.since, until=piece.until, is_keyed=False)
+        past = history.of_users(piece.users, piece.since, until=piece.until, is_bare=is_bare)
         keep(piece, past, scoring.departing(past.columns, past.wanted))
+
+
+def _of_several_currencies() -> set[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(USERS_OF_CURRENCIES)
+        return {user for (user,) in cursor.fetchall()}
 
 
 def _due() -> Sequence[Wanted]:

@@ -22,18 +22,12 @@ FAILED_STATUSES = ["failed", "declined", "rejected", "refused", "error"]
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
 SQL = Path(__file__).parent / "sql"
-# The numbers of a row with its keys, and with none.
-NUMBERS_SQL, UNKEYED_SQL = (
-    (SQL / "history_numbers.sql").read_text().replace("{keys}", keys)
-    for keys in ((SQL / "history_keys.sql").read_text(), "int8send(0) || int8send(0) || int8send(0) || int8send(0)")
-)
-RECORD_SQL, UNKEYED_RECORD_SQL = (
-    (SQL / "history_record.sql").read_text().replace("{numbers}", numbers) for numbers in (NUMBERS_SQL, UNKEYED_SQL)
-)
+NUMBERS_SQL = (SQL / "history_numbers.sql").read_text()
+RECORD_SQL = (SQL / "history_record.sql").read_text().replace("{numbers}", NUMBERS_SQL)
 LATEST = (SQL / "history_latest.sql").read_text().replace("{record}", RECORD_SQL)
-OF_USERS, UNKEYED_OF_USERS = (
+OF_USERS, BARE_OF_USERS = (
     (SQL / "history_of_users.sql").read_text().replace("{record}", record)
-    for record in (RECORD_SQL, UNKEYED_RECORD_SQL)
+    for record in (RECORD_SQL, (SQL / "history_bare.sql").read_text())
 )
 VISIT_SQL = (SQL / "merchant_visit.sql").read_text()
 STRETCH_SQL = (SQL / "merchant_stretch.sql").read_text().replace("{visit}", VISIT_SQL)
@@ -72,16 +66,16 @@ def latest(user_id: UUID, rows: int) -> History:
 
 
 def of_users(
-    users: Sequence[UUID], since: Sequence[datetime], *, until: datetime = END_OF_TIME, is_keyed: bool = True
+    users: Sequence[UUID], since: Sequence[datetime], *, until: datetime = END_OF_TIME, is_bare: bool = False
 ) -> History:
     """All rows of `users` at or after each one's `since` and before `until`, wanted, and what goes before them.
 
-    One query; memory and answer grow with the users' rows, so callers hand in users by the batch. Where no key is
-    looked at it takes half the time without them.
+    One query; memory and answer grow with the users' rows, so callers hand in users by the batch. Bare rows have only
+    instants and amounts, as if all were in one currency and named nothing: where the table is vacuumed they come from
+    an index alone, four times as fast.
     """
-    return _copied(
-        OF_USERS if is_keyed else UNKEYED_OF_USERS, _bound(users=list(users), since=list(since), until=until)
-    )
+    query = BARE_OF_USERS if is_bare else OF_USERS
+    return _copied(query, _bound(users=list(users), since=list(since), until=until))
 
 
 def unpacked(values: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
