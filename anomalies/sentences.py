@@ -116,9 +116,9 @@ def surge(values: Numbers, currency: str) -> str:
 
 def departures(values: Numbers, currency: str) -> str:
     return ngettext(
-        "Like this one, %(count)s other payment in %(currency)s at this merchant in the last %(days)s days was "
+        "Like this one, %(count)s payment of others in %(currency)s at this merchant in the last %(days)s days was "
         "unlike who paid, by its hour or its amount; its usual rate would give %(usual)s.",
-        "Like this one, %(count)s other payments in %(currency)s at this merchant in the last %(days)s days were "
+        "Like this one, %(count)s payments of others in %(currency)s at this merchant in the last %(days)s days were "
         "unlike who paid, by their hour or their amount; its usual rate would give %(usual)s.",
         int(values["count"]),
     ) % {

@@ -10,11 +10,11 @@ exact. It is known only where the merchant's amounts lie closer together than ev
 amounts spread as wide as the population's tells nothing that the population does not.
 `surge_1d` and `surge_7d` are -log10 of the chance of at least so many payments as in the last day and 7 days with
 this one, if they came at SURGE_TIMES the merchant's own earlier rate: a surge is more than a good week.
-`departures_14d` is what a payment adds that departs from its user's past (`departures`), where other payments of the
-last 14 days at the merchant did so, too: -log10 of the chance of at least so many others, whoever paid, at the
-merchant's own earlier rate (half a departure more than were counted, for a rate that may be 0). Its customers do, all
-at once, what is unlike each of them. 0 for a payment that does not depart: among the customers of a shop that lost its
-data most pay as ever. Its own departure is not counted, because its user's groups have it.
+`departures_14d` is what a payment adds that departs from its user's past (`departures`), where other users' payments
+of the last 14 days at the merchant did so, too: -log10 of the chance of at least so many of theirs at their own earlier
+rate there (half a departure more than were counted, for a rate that may be 0). Its customers do, all at once, what is
+unlike each of them. 0 for a payment that does not depart: among the customers of a shop that lost its data most pay as
+ever. Its own user's departures are not counted: his other groups have them.
 `merchant_silence` is the square root of the days since anybody paid this merchant: a shop that everybody has left, and
 that somebody pays again. Merchants are paid at very different rates, so that pauses fall off far slower than
 exponentially; the tail of the root is about straight (a stretched exponential), and can be continued.
@@ -121,7 +121,7 @@ def surge(visits: Visits, at_us: Ints, window_us: int) -> tuple[Floats, Floats, 
 
 
 def departing(visits: Visits, at_us: Ints, departs: Bools) -> tuple[Floats, Floats, Floats]:
-    """Evidence, other departures in the window, and how many the earlier rate would bring; each (n,).
+    """Evidence, other users' departures in the window, and how many the earlier rate would bring; each (n,).
 
     The two facts only of those that depart, so that live need not ask for every payment.
     """

@@ -29,8 +29,8 @@ class Visits:
 
     at_us (k,), each merchant's payments in one currency together and in the order (time, id); steps and squares
     (k + 1,) running sums of the logarithms and of their squares; first, place (n,): a row sees first <= i < place;
-    known (n,) whether it names a merchant; departed, departed_before (n,): of the payments in the stretch after its
-    first instant, how many depart (`departures`) in the last DEPARTURES_US, and before that.
+    known (n,) whether it names a merchant; departed, departed_before (n,): of other users' payments in the stretch,
+    after its first instant, how many depart (`departures`) in the last DEPARTURES_US, and before that.
     """
 
     at_us: Ints
@@ -100,20 +100,21 @@ def within(columns: Columns, wanted: Bools | None = None) -> Visits:
     The rows of one user come in the order of time; where two users' rows tie, that of the first one goes first.
     """
     shop = np.unique(np.stack([columns.merchant, columns.currency.astype(np.int64)]), axis=1, return_inverse=True)[1]
-    order = np.lexsort((columns.at_us, shop))
-    at_us, shop_there = columns.at_us[order], shop[order]
-    steps, squares = running(steps_of(columns.minor[order]))
+    customer = shop * len(columns) + np.unique(columns.user, return_inverse=True)[1]
     rows = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
-    row_us = columns.at_us[rows]
-    line = Stretch(at_us, *bounds(shop_there, shop[rows]))
-    departs = departures.departing(columns)[order]
-    departed = Stretch(at_us[departs], *bounds(shop_there[departs], shop[rows]))
-    return seen(line, steps, squares, departed, row_us, columns.merchant[rows] != 0)
+    order = np.lexsort((columns.at_us, shop))
+    steps, squares = running(steps_of(columns.minor[order]))
+    departing = np.flatnonzero(departures.departing(columns))
+    departed = Departed(*(stretch(columns.at_us, key, departing, rows) for key in (shop, customer)))
+    line = stretch(columns.at_us, shop, np.arange(len(columns)), rows)
+    return seen(line, steps, squares, departed, columns.at_us[rows], columns.merchant[rows] != 0)
 
 
-def bounds(shops: Ints, shop: Ints) -> tuple[Ints, Ints]:
-    """Where each of the shops (n,) begins and ends among increasing `shops` (k,)."""
-    return np.searchsorted(shops, shop), np.searchsorted(shops, shop, side="right")
+def stretch(at_us: Ints, key: Ints, some: Ints, rows: Ints) -> "Stretch":
+    """Where each of `rows` finds those of `some` rows, (k,), that have its key; at_us, key of all rows."""
+    some = some[np.lexsort((at_us[some], key[some]))]
+    there = key[some]
+    return Stretch(at_us[some], np.searchsorted(there, key[rows]), np.searchsorted(there, key[rows], side="right"))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -129,11 +130,25 @@ class Stretch:
         return found(self.at_us, row_us, self.low, self.high)
 
 
-def seen(line: Stretch, steps: Ints, squares: Ints, departed: Stretch, row_us: Ints, known: Bools) -> Visits:
+@dataclass(frozen=True, eq=False, slots=True)
+class Departed:
+    """Departures at each of n rows' shops, and those of them that are the row's own user's."""
+
+    there: Stretch
+    own: Stretch
+
+    def between(self, since_us: Ints, until_us: Ints) -> Ints:
+        """(n,) how many of other users' lie in since_us <= at_us < until_us."""
+        there, own = (line.since(until_us) - line.since(since_us) for line in (self.there, self.own))
+        return there - own
+
+
+def seen(line: Stretch, steps: Ints, squares: Ints, departed: Departed, row_us: Ints, known: Bools) -> Visits:
     """The stretches of n rows at instants `row_us`, of all payments and of those that depart."""
     place = np.where(known, line.since(row_us), line.low)
     first = np.maximum(line.low, place - STRETCH_ROWS)
-    oldest_us = np.append(line.at_us, 0)[first]
-    until, oldest = departed.since(row_us), departed.since(np.minimum(oldest_us + 1, row_us))
-    start = np.maximum(departed.since(row_us - DEPARTURES_US), oldest)
-    return Visits(line.at_us, steps, squares, first, place, known, until - start, start - oldest)
+    # What ties with the oldest payment may be cut off there.
+    oldest_us = np.minimum(np.append(line.at_us, 0)[first] + 1, row_us)
+    start_us = np.maximum(row_us - DEPARTURES_US, oldest_us)
+    recent, before = departed.between(start_us, row_us), departed.between(oldest_us, start_us)
+    return Visits(line.at_us, steps, squares, first, place, known, recent, before)

@@ -28,10 +28,11 @@ STRETCHES = (SQL / "merchant_stretches.sql").read_text()
 STRETCHES = STRETCHES.replace("{stretch}", STRETCH_SQL).replace("{departed}", departures.COUNTED_SQL)
 TIMELINE = (SQL / "merchant_timeline.sql").read_text().replace("{visit}", VISIT_SQL)
 DEPARTURES = (SQL / "departures_timeline.sql").read_text()
+# Whose departures, in which folder, by what of SHOP's `customer`.
+DEPARTED = {"departed": "int8send(0)", "departed_own": "substring(uuid_send(user_id) FROM 9)"}
 
-DEPARTED = "departed"
-# What names a merchant in a currency.
-SHOP = np.dtype([("merchant", ">i8"), ("currency", ">u1", 3)])
+# What names a merchant in a currency, and maybe one of its customers, as History.customers has them.
+SHOP = np.dtype([("merchant", ">i8"), ("currency", ">u1", 3), ("customer", ">i8")])
 INSTANT = np.dtype(">i8")
 # Looking up one row costs as much as sorting so many into the file.
 ROWS_A_LOOKUP = 100
@@ -40,8 +41,9 @@ LOOKED_UP_AT_ONCE = 2_000
 BYTES_AT_ONCE = 1 << 22
 # For the sort of the whole table; the rest of it goes to disk.
 SORT_MEMORY = "128MB"
-# An odd number without pattern, to tell a merchant's currencies apart in one number.
+# Odd numbers without pattern, to tell a merchant's currencies and customers apart in one number.
 SPREAD = np.int64(0x5851F42D4C957F2D)
+SPREAD_CUSTOMERS = np.int64(0x14057B7EF767814F)
 
 
 @dataclass(slots=True)
@@ -69,24 +71,29 @@ class Instants:
 
 @dataclass(slots=True)
 class Timeline:
-    """All payments at merchants and, in a folder below, those that depart from their users' pasts."""
+    """All payments at merchants and, in folders below, those that depart from their users' pasts."""
 
     folder: Path
     line: Instants = field(init=False)
-    departed: Instants = field(init=False)
+    departed: dict[str, Instants] = field(init=False)
     steps: NDArray[np.int64] = field(init=False)
     squares: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.line, self.departed = Instants(self.folder), Instants(self.folder / DEPARTED)
+        self.line = Instants(self.folder)
+        self.departed = {name: Instants(self.folder / name) for name in DEPARTED}
         # The first number of a file of running sums is 0.
         self.steps, self.squares = (np.memmap(self.folder / name, np.int64, "r") for name in ("steps", "squares"))
 
-    def seen_by(self, columns: scoring.Columns, rows: NDArray[np.intp]) -> scoring.Visits:
-        """The stretches of some of the rows of `columns`."""
+    def seen_by(self, past: History, rows: NDArray[np.intp]) -> scoring.Visits:
+        """The stretches of some of the rows of a history."""
+        columns = past.columns
         shop, known = number(columns.merchant[rows], columns.currency[rows]), columns.merchant[rows] != 0
-        line, departed = self.line.of(shop, known), self.departed.of(shop, known)
-        return visits.seen(line, self.steps, self.squares, departed, columns.at_us[rows], known)
+        own = shop + past.customers[rows] * SPREAD_CUSTOMERS
+        departed = visits.Departed(
+            *(self.departed[name].of(key, known) for name, key in zip(DEPARTED, (shop, own), strict=True))
+        )
+        return visits.seen(self.line.of(shop, known), self.steps, self.squares, departed, columns.at_us[rows], known)
 
 
 @dataclass(slots=True)
@@ -107,7 +114,7 @@ class Stretches:
         rows = np.flatnonzero(wanted)
         if not self.is_decided:
             self._decide(past, len(rows))
-        seen = self.timeline.seen_by(past.columns, rows) if self.timeline else looked_up(past, rows)
+        seen = self.timeline.seen_by(past, rows) if self.timeline else looked_up(past, rows)
         return scoring.build(past.columns, wanted, seen)
 
     def _decide(self, past: History, rows: int) -> None:
@@ -179,8 +186,9 @@ def write_timeline(folder: Path) -> None:
             return at_us
 
         _write_instants(folder, TIMELINE, VISIT.itemsize, instants)
-    (folder / DEPARTED).mkdir()
-    _write_instants(folder / DEPARTED, DEPARTURES, INSTANT.itemsize, _instants)
+    for name, customer in DEPARTED.items():
+        (folder / name).mkdir()
+        _write_instants(folder / name, DEPARTURES.replace("{customer}", customer), INSTANT.itemsize, _instants)
 
 
 def _instants(values: list[bytes]) -> NDArray[np.int64]:
@@ -227,6 +235,7 @@ def _write_shops(folder: Path, keys: list[bytes], lengths: NDArray[np.int64]) ->
     ends = np.cumsum(lengths) if len(lengths) else np.zeros(1, np.int64)
     starts = ends - (lengths if len(lengths) else 0)
     shop = number(named["merchant"].astype(np.int64), currency_codes(named["currency"]))
+    shop += named["customer"] * SPREAD_CUSTOMERS
     order = np.argsort(shop)
     np.save(folder / "shops.npy", shop[order])
     np.save(folder / "bounds.npy", np.stack([starts, ends], axis=1)[order])

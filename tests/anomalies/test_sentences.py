@@ -188,13 +188,13 @@ CASES: list[tuple[str, dict[str, float], str]] = [
     (
         "departures_14d",
         {"count": 7, "usual": 0.84, "days": 14},
-        "Like this one, 7 other payments in EUR at this merchant in the last 14 days were unlike who paid, "
+        "Like this one, 7 payments of others in EUR at this merchant in the last 14 days were unlike who paid, "
         "by their hour or their amount; its usual rate would give 0.84.",
     ),
     (
         "departures_14d",
         {"count": 1, "usual": 0.1, "days": 14},
-        "Like this one, 1 other payment in EUR at this merchant in the last 14 days was unlike who paid, "
+        "Like this one, 1 payment of others in EUR at this merchant in the last 14 days was unlike who paid, "
         "by its hour or its amount; its usual rate would give 0.10.",
     ),
     (

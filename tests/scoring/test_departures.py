@@ -72,7 +72,8 @@ def test_a_merchants_departures_are_what_their_definition_says() -> None:
         if (columns.at_us[seen] < start_us).sum() < 8 or span_us < 14 * DAY_US:
             assert "departures_14d" not in row
             continue
-        others = before[departs[before] & (columns.at_us[before] > columns.at_us[seen].min())]
+        others = before[departs[before] & (columns.user[before] != columns.user[i])]
+        others = others[columns.at_us[others] > columns.at_us[seen].min()]
         recent = int((columns.at_us[others] >= start_us).sum())
         usual = (len(others) - recent + 0.5) * 14 * DAY_US / span_us
         assert row["merchant_departures_14d"] == recent
@@ -132,6 +133,6 @@ def test_departures_before_everything_that_is_seen_do_not_count() -> None:
     departs, seen = departures.departing(columns), within(columns)
     assert departs.sum() == 1
     place = int(np.flatnonzero(departs)[0])
-    days = (columns.at_us - columns.at_us[place]) / DAY_US
-    np.testing.assert_array_equal(seen.departed, (days > 0) & (days <= 14))
-    np.testing.assert_array_equal(seen.departed_before, (days > 14) & (days < STRETCH_ROWS / 4))
+    days, others = (columns.at_us - columns.at_us[place]) / DAY_US, columns.user != columns.user[place]
+    np.testing.assert_array_equal(seen.departed, others & (days > 0) & (days <= 14))
+    np.testing.assert_array_equal(seen.departed_before, others & (days > 14) & (days < STRETCH_ROWS / 4))
