@@ -105,16 +105,16 @@ def within(columns: Columns, wanted: Bools | None = None) -> Visits:
     order = np.lexsort((columns.at_us, shop))
     steps, squares = running(steps_of(columns.minor[order]))
     departing = np.flatnonzero(departures.departing(columns))
-    departed = Departed(*(stretch(columns.at_us, key, departing, rows) for key in (shop, customer)))
-    line = stretch(columns.at_us, shop, np.arange(len(columns)), rows)
+    departed = Departed(*(placed(columns.at_us[departing], key[departing], key[rows]) for key in (shop, customer)))
+    line = placed(columns.at_us, shop, shop[rows])
     return seen(line, steps, squares, departed, columns.at_us[rows], columns.merchant[rows] != 0)
 
 
-def stretch(at_us: Ints, key: Ints, some: Ints, rows: Ints) -> "Stretch":
-    """Where each of `rows` finds those of `some` rows, (k,), that have its key; at_us, key of all rows."""
-    some = some[np.lexsort((at_us[some], key[some]))]
-    there = key[some]
-    return Stretch(at_us[some], np.searchsorted(there, key[rows]), np.searchsorted(there, key[rows], side="right"))
+def placed(at_us: Ints, key: Ints, wanted: Ints) -> "Stretch":
+    """Payments (k,) by what tells shops or customers apart, and where those with each of the `wanted` keys (n,) lie."""
+    order = np.lexsort((at_us, key))
+    key = key[order]
+    return Stretch(at_us[order], np.searchsorted(key, wanted), np.searchsorted(key, wanted, side="right"))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -140,7 +140,8 @@ class Departed:
     def between(self, since_us: Ints, until_us: Ints) -> Ints:
         """(n,) how many of other users' lie in since_us <= at_us < until_us."""
         there, own = (line.since(until_us) - line.since(since_us) for line in (self.there, self.own))
-        return there - own
+        # One of his own may have come since the others were counted.
+        return np.maximum(there - own, 0)
 
 
 def seen(line: Stretch, steps: Ints, squares: Ints, departed: Departed, row_us: Ints, known: Bools) -> Visits:

@@ -45,15 +45,14 @@ YEAR_2000_US = 946_684_800_000_000
 class History:
     """Rows of one or more users, sorted by (user, txn_date, id); `wanted` marks the ones to score.
 
-    places: of each user in `columns`, the place among those who were asked for; customers (n,) the low half of the id
-    of each row's user.
+    users: who were asked for; places: of each user in `columns`, the place among them.
     """
 
     ids: NDArray[np.void]
     wanted: NDArray[np.bool_]
     columns: scoring.Columns
+    users: Sequence[UUID]
     places: NDArray[np.intp]
-    customers: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -127,11 +126,4 @@ def _history(packed: Sequence[bytes | None], users: Sequence[UUID]) -> History:
         country=country,
         device=device,
     )
-    low = np.frombuffer(b"".join([user.bytes[8:] for user in users]), ">i8").astype(np.int64)
-    return History(
-        ids=records["id"],
-        wanted=(rest & (1 << 24)) != 0,
-        columns=columns,
-        places=places,
-        customers=low[places][columns.user],
-    )
+    return History(ids=records["id"], wanted=(rest & (1 << 24)) != 0, columns=columns, users=users, places=places)

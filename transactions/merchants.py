@@ -28,11 +28,12 @@ STRETCHES = (SQL / "merchant_stretches.sql").read_text()
 STRETCHES = STRETCHES.replace("{stretch}", STRETCH_SQL).replace("{departed}", departures.COUNTED_SQL)
 TIMELINE = (SQL / "merchant_timeline.sql").read_text().replace("{visit}", VISIT_SQL)
 DEPARTURES = (SQL / "departures_timeline.sql").read_text()
-# Whose departures, in which folder, by what of SHOP's `customer`.
-DEPARTED = {"departed": "int8send(0)", "departed_own": "substring(uuid_send(user_id) FROM 9)"}
+OWN_DEPARTURES = (SQL / "departures_own.sql").read_text()
 
-# What names a merchant in a currency, and maybe one of its customers, as History.customers has them.
-SHOP = np.dtype([("merchant", ">i8"), ("currency", ">u1", 3), ("customer", ">i8")])
+# What names a merchant in a currency, and the same with an instant.
+SHOP = np.dtype([("merchant", ">i8"), ("currency", ">u1", 3)])
+DEPARTURE = np.dtype([*SHOP.descr, ("at", ">i8")])
+DEPARTED = "departed"
 INSTANT = np.dtype(">i8")
 # Looking up one row costs as much as sorting so many into the file.
 ROWS_A_LOOKUP = 100
@@ -71,17 +72,16 @@ class Instants:
 
 @dataclass(slots=True)
 class Timeline:
-    """All payments at merchants and, in folders below, those that depart from their users' pasts."""
+    """All payments at merchants and, in a folder below, those that depart from their users' pasts."""
 
     folder: Path
     line: Instants = field(init=False)
-    departed: dict[str, Instants] = field(init=False)
+    departed: Instants = field(init=False)
     steps: NDArray[np.int64] = field(init=False)
     squares: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.line = Instants(self.folder)
-        self.departed = {name: Instants(self.folder / name) for name in DEPARTED}
+        self.line, self.departed = Instants(self.folder), Instants(self.folder / DEPARTED)
         # The first number of a file of running sums is 0.
         self.steps, self.squares = (np.memmap(self.folder / name, np.int64, "r") for name in ("steps", "squares"))
 
@@ -89,10 +89,7 @@ class Timeline:
         """The stretches of some of the rows of a history."""
         columns = past.columns
         shop, known = number(columns.merchant[rows], columns.currency[rows]), columns.merchant[rows] != 0
-        own = shop + past.customers[rows] * SPREAD_CUSTOMERS
-        departed = visits.Departed(
-            *(self.departed[name].of(key, known) for name, key in zip(DEPARTED, (shop, own), strict=True))
-        )
+        departed = visits.Departed(self.departed.of(shop, known), _own_departures(past, rows, shop))
         return visits.seen(self.line.of(shop, known), self.steps, self.squares, departed, columns.at_us[rows], known)
 
 
@@ -151,7 +148,7 @@ def looked_up(past: History, rows: NDArray[np.intp]) -> scoring.Visits:
     ids = [past.id_of(int(row)) for row in rows[known]]
     limits = {"visits": scoring.STRETCH_ROWS, "recent": departures.RECENT}
     for start in range(0, len(ids), LOOKED_UP_AT_ONCE):
-        for payments, counts in _values(STRETCHES, {"ids": ids[start : start + LOOKED_UP_AT_ONCE], **limits}):
+        for payments, counts in _values(STRETCHES, {"ids": ids[start : start + LOOKED_UP_AT_ONCE], **limits}, 2):
             packed.append(payments)
             departed.append(counts)
     lengths, counted = np.zeros(len(rows), np.int64), np.zeros((2, len(rows)), np.int64)
@@ -162,6 +159,17 @@ def looked_up(past: History, rows: NDArray[np.intp]) -> scoring.Visits:
     at_us, minor = (column[::-1] for column in unpacked([part for part in reversed(packed) if part]))
     steps, squares = visits.running(visits.steps_of(minor))
     return scoring.Visits(at_us, steps, squares, place - lengths, place, known, *counted)
+
+
+def _own_departures(past: History, rows: NDArray[np.intp], shop: NDArray[np.int64]) -> visits.Stretch:
+    """Departures of the users of some rows, and where those of each row's user at its shop lie among them."""
+    packed = _values(OWN_DEPARTURES, {"users": [past.users[place] for place in past.places]}, 1)
+    lengths = [len(part or b"") // DEPARTURE.itemsize for (part,) in packed]
+    found = np.frombuffer(b"".join([part for (part,) in packed if part]), DEPARTURE)
+    there = number(found["merchant"].astype(np.int64), currency_codes(found["currency"]))
+    own = np.repeat(np.arange(len(lengths)), lengths) * SPREAD_CUSTOMERS
+    at_us = found["at"].astype(np.int64) + YEAR_2000_US
+    return visits.placed(at_us, there + own, shop + past.columns.user[rows] * SPREAD_CUSTOMERS)
 
 
 def number(merchant: NDArray[np.int64], currency: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -186,9 +194,8 @@ def write_timeline(folder: Path) -> None:
             return at_us
 
         _write_instants(folder, TIMELINE, VISIT.itemsize, instants)
-    for name, customer in DEPARTED.items():
-        (folder / name).mkdir()
-        _write_instants(folder / name, DEPARTURES.replace("{customer}", customer), INSTANT.itemsize, _instants)
+    (folder / DEPARTED).mkdir()
+    _write_instants(folder / DEPARTED, DEPARTURES, INSTANT.itemsize, _instants)
 
 
 def _instants(values: list[bytes]) -> NDArray[np.int64]:
@@ -235,17 +242,16 @@ def _write_shops(folder: Path, keys: list[bytes], lengths: NDArray[np.int64]) ->
     ends = np.cumsum(lengths) if len(lengths) else np.zeros(1, np.int64)
     starts = ends - (lengths if len(lengths) else 0)
     shop = number(named["merchant"].astype(np.int64), currency_codes(named["currency"]))
-    shop += named["customer"] * SPREAD_CUSTOMERS
     order = np.argsort(shop)
     np.save(folder / "shops.npy", shop[order])
     np.save(folder / "bounds.npy", np.stack([starts, ends], axis=1)[order])
 
 
-def _values(query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """The lines of a query of two columns, as bytes and not as their hexadecimal text."""
+def _values(query: str, parameters: dict[str, Any], columns: int) -> list[tuple[Any, ...]]:
+    """The lines of a query of so many columns, as bytes and not as their hexadecimal text."""
     with (
         connection.cursor() as cursor,
         cursor.copy(f"COPY ({cursor.mogrify(query, parameters)}) TO STDOUT (FORMAT BINARY)") as copy,
     ):
-        copy.set_types(["bytea", "bytea"])
+        copy.set_types(["bytea"] * columns)
         return list(copy.rows())
