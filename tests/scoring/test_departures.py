@@ -136,3 +136,12 @@ def test_departures_before_everything_that_is_seen_do_not_count() -> None:
     days, others = (columns.at_us - columns.at_us[place]) / DAY_US, columns.user != columns.user[place]
     np.testing.assert_array_equal(seen.departed, others & (days > 0) & (days <= 14))
     np.testing.assert_array_equal(seen.departed_before, others & (days > 14) & (days < STRETCH_ROWS / 4))
+
+
+def test_where_everybody_changes_at_once_it_counts_for_nothing() -> None:
+    columns = shoppers()
+    for merchant in range(1, 9):
+        columns = attacked(columns, merchant=merchant)
+    features = build(columns, None, within(columns))
+    assert np.nanmax(features.column("departures_14d")) > 2
+    assert "departures_14d" not in Reference.fit(features).norms.evidence
