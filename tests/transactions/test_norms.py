@@ -100,6 +100,22 @@ def test_a_sample_in_small_pieces_makes_the_same_references(monkeypatch: pytest.
     assert dict(Reference.objects.values_list("until", "payload")) == whole
 
 
+@pytest.mark.django_db
+def test_a_reference_has_its_rows_also_where_the_planner_has_not_seen_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(norms, "REFERENCE_ROWS", 1000)
+    monkeypatch.setattr(norms, "FEWEST_USERS", 1)
+    # What it thinks of a table that has just been filled may be wrong many times over.
+    intake.take(traffic.rows(4000, users=400), score=False)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'transactions'::regclass")
+        assert cursor.fetchone()[0] < 3000
+    norms.build_due()
+    newest = Reference.objects.order_by("-until")[0]
+    assert 800 < newest.rows < 1200
+
+
 def test_ends_are_grouped_so_that_their_windows_fit() -> None:
     ends = norms.ladder(FIRST, FIRST + timedelta(days=400))
     groups = list(norms._groups(ends, days=90))
