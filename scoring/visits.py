@@ -4,7 +4,9 @@ Live brings the stretch of one row, the batch the payments of all merchants in o
 because only differences of running sums of integers are taken, and searches within a stretch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -127,7 +129,9 @@ class Stretch:
 
     def since(self, row_us: Ints) -> Ints:
         """(n,) the first of each row's shop at or after an instant."""
-        return found(self.at_us, row_us, self.low, self.high)
+        result, some = self.low.copy(), self.low < self.high
+        result[some] = found(self.at_us, row_us[some], self.low[some], self.high[some])
+        return result
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -137,11 +141,11 @@ class Departed:
     there: Stretch
     own: Stretch
 
-    def between(self, since_us: Ints, until_us: Ints) -> Ints:
-        """(n,) how many of other users' lie in since_us <= at_us < until_us."""
-        there, own = (line.since(until_us) - line.since(since_us) for line in (self.there, self.own))
+    def between(self, instants: Sequence[Ints]) -> list[Ints]:
+        """Each (n,) how many of other users' lie between an instant (n,) and the next one."""
+        before = [self.there.since(at_us) - self.own.since(at_us) for at_us in instants]
         # One of his own may have come since the others were counted.
-        return np.maximum(there - own, 0)
+        return [np.maximum(later - earlier, 0) for earlier, later in pairwise(before)]
 
 
 def seen(line: Stretch, steps: Ints, squares: Ints, departed: Departed, row_us: Ints, known: Bools) -> Visits:
@@ -151,5 +155,5 @@ def seen(line: Stretch, steps: Ints, squares: Ints, departed: Departed, row_us: 
     # What ties with the oldest payment may be cut off there.
     oldest_us = np.minimum(np.append(line.at_us, 0)[first] + 1, row_us)
     start_us = np.maximum(row_us - DEPARTURES_US, oldest_us)
-    recent, before = departed.between(start_us, row_us), departed.between(oldest_us, start_us)
+    before, recent = departed.between((oldest_us, start_us, row_us))
     return Visits(line.at_us, steps, squares, first, place, known, recent, before)
