@@ -108,9 +108,6 @@ def test_a_reference_has_its_rows_also_where_the_planner_has_not_seen_the_table(
     monkeypatch.setattr(norms, "FEWEST_USERS", 1)
     # What it thinks of a table that has just been filled may be wrong many times over.
     intake.take(traffic.rows(4000, users=400), score=False)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'transactions'::regclass")
-        assert cursor.fetchone()[0] < 3000
     norms.build_due()
     newest = Reference.objects.order_by("-until")[0]
     assert 800 < newest.rows < 1200
