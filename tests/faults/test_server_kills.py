@@ -15,7 +15,7 @@ import pytest
 
 from anomaly_server.embedded_postgres import server
 from tests.anomaly_server.programs import wait_until
-from tests.faults.serving import BASE, Site, answers, kill, payment, read
+from tests.faults.serving import BASE, Answer, Site, answers, kill, payment, read
 
 # A tenth of what kills loads: a server takes longer to be back.
 KILLS = max(3, int(os.environ.get("FAULT_KILLS", "30")) // 10)
@@ -28,7 +28,8 @@ def test_a_restart_of_postgresql_costs_no_request(site: Site) -> None:
     together(site, 8)
     site.kill_postgres()
     site.start_postgres()
-    assert together(site, 8) == [200] * 8
+    # What it says instead, where it does not answer.
+    assert [told.body for told in together(site, 8) if told.status != 200] == []
 
 
 def test_while_the_database_is_away_it_says_so_and_then_recovers_by_itself(site: Site) -> None:
@@ -52,12 +53,10 @@ def test_while_the_database_is_away_it_says_so_and_then_recovers_by_itself(site:
     assert site.ask(f"{BASE}transactions/").status == 200
 
 
-def together(site: Site, count: int) -> list[int]:
-    """The statuses of requests that are made at the same time, and so need a connection to the database each."""
-    found: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(site.ask(f"{BASE}transactions/").status)) for _ in range(count)
-    ]
+def together(site: Site, count: int) -> list[Answer]:
+    """Answers to requests that are made at the same time, and so need a connection to the database each."""
+    found: list[Answer] = []
+    threads = [threading.Thread(target=lambda: found.append(site.ask(f"{BASE}transactions/"))) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
