@@ -28,7 +28,7 @@ LARGE_MEDIANS = 10.0
 
 def departs(hour_weight: Any, hour_payments: Any, amount_over_median: Any) -> Any:
     """Whether payments depart, by FEATURES of theirs: of one, or of many, (n,)."""
-    # Unknown is NaN, which is less than nothing and more than nothing.
+    # Unknown is NaN, of which no comparison is true.
     return is_odd(hour_weight * WHOLE, hour_payments) | (amount_over_median > LARGE_MEDIANS)
 
 

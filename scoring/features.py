@@ -6,6 +6,7 @@ and a row's features are the same numbers whether its user's history is whole or
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ class Features:
     @property
     def departs(self) -> Bools:
         """(n,) whether each row departs from its user's past."""
-        found: Bools = departures.departs(*(self.column(name) for name in departures.FEATURES))
+        found: Bools = departs(self.values.T)
         return found
 
     def row(self, i: int) -> dict[str, float]:
@@ -93,8 +94,7 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
     for rows, block, inside in blocks(columns, places):
         own = [column[inside] for column in build_block(block)]
         some = None if visits is None else visits.part(rows)
-        departs = departures.departs(*(own[PLACE[name]] for name in departures.FEATURES))
-        there = merchant.build(some, block.columns.at_us[inside], block.columns.minor[inside], departs)
+        there = merchant.build(some, block.columns.at_us[inside], block.columns.minor[inside], departs(own))
         for place, column in enumerate((*own, *there)):
             values[rows, place] = column
     return Features(values, columns.currency[places])
@@ -118,7 +118,12 @@ def end_last(begun: Sequence[float], columns: Columns, visits: Visits | None) ->
 
 def departs_last(begun: Sequence[float]) -> bool:
     """Whether the row departs, of which the features were begun: then `end_last` looks at its merchant's departures."""
-    return bool(departures.departs(*(begun[PLACE[name]] for name in departures.FEATURES)))
+    return bool(departs(begun))
+
+
+def departs(columns: Sequence[Any] | Floats) -> Any:
+    """Whether rows depart, by columns in the order of NAMES, of which those of the user's own rows are enough."""
+    return departures.departs(*(columns[PLACE[name]] for name in departures.FEATURES))
 
 
 def build_block(block: Block) -> list[Floats]:
