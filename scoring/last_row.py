@@ -26,6 +26,7 @@ from scoring.windows import (
 )
 
 NAN = math.nan
+ONLY = np.zeros(1, np.intp)
 AROUND = tuple((place - len(hours.KERNEL) // 2, int(part)) for place, part in enumerate(hours.KERNEL))
 NEARNESS_OF_HOUR = np.ascontiguousarray(hours.NEARNESS.T)
 # The bits by which keys are told apart.
@@ -326,8 +327,8 @@ def departing(visits: Visits, at_us: int, *, departs: bool) -> tuple[float, floa
         return NAN, NAN, NAN
     if not departs:
         return 0.0, NAN, NAN
-    departed = int(visits.departed[0])
-    expected = (int(visits.departed_before[0]) + spell.PRIOR_MARKED) * (DEPARTURES_US / max(span_us, 1))
+    departed, recorded = (int(counts[0]) for counts in visits.departures(ONLY, np.array([at_us])))
+    expected = (recorded + spell.PRIOR_MARKED) * (DEPARTURES_US / max(span_us, 1))
     return unlikeliness(departed, expected) if departed > expected else 0.0, float(departed), expected
 
 

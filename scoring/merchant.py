@@ -35,7 +35,7 @@ from scoring.amounts import MINIMUM_PAST
 from scoring.columns import Bools, Floats, Ints
 from scoring.spell import PRIOR_MARKED
 from scoring.velocity import unlikeliness
-from scoring.visits import DEPARTURES_US, STEPS, Visits, steps_of
+from scoring.visits import DEPARTURES_US, STEPS, Visits, steps_of, taken
 from scoring.windows import DAY_US
 
 NAME = "merchant_surge"
@@ -93,7 +93,7 @@ def build(visits: Visits | None, at_us: Ints, minor: Ints, departs: Bools) -> li
 def silence(visits: Visits, at_us: Ints) -> Floats:
     """(n,) the square root of the days since the merchant's last payment; NaN without one."""
     seen = visits.place > visits.first
-    latest_us = np.where(seen, np.append(visits.at_us, 0)[visits.place - 1], at_us)
+    latest_us = np.where(seen, taken(visits.at_us, visits.place - 1), at_us)
     return np.where(seen, np.sqrt((at_us - latest_us) / DAY_US), np.nan)
 
 
@@ -126,19 +126,21 @@ def departing(visits: Visits, at_us: Ints, departs: Bools) -> tuple[Floats, Floa
     The two facts only of those that depart, so that live need not ask for every payment.
     """
     _, span_us, enough = earlier(visits, at_us, DEPARTURES_US)
-    usual = (visits.departed_before + PRIOR_MARKED) * (DEPARTURES_US / np.maximum(span_us, 1))
-    told = enough & departs
-    usual = np.where(told, usual, np.nan)
+    departed, usual = np.full((2, len(at_us)), np.nan)
+    told = np.flatnonzero(enough & departs)
+    if len(told):
+        departed[told], before = visits.departures(told, at_us[told])
+        usual[told] = (before + PRIOR_MARKED) * (DEPARTURES_US / np.maximum(span_us[told], 1))
     # Up to the mean the chance is about a half or more: nothing to reckon.
-    many = told & (visits.departed > usual)
-    chance = np.where(many, unlikeliness(visits.departed, usual, many), np.where(enough, 0.0, np.nan))
-    return chance, np.where(told, visits.departed.astype(np.float64), np.nan), usual
+    many = departed > usual
+    chance = np.where(many, unlikeliness(departed, usual, many), np.where(enough, 0.0, np.nan))
+    return chance, departed, usual
 
 
 def earlier(visits: Visits, at_us: Ints, window_us: int) -> tuple[Ints, Ints, Bools]:
     """(n,) place of the window's first payment, how long the stretch is before it, whether that shows a rate."""
     start = visits.since(at_us - window_us)
-    span_us = at_us - window_us - np.append(visits.at_us, 0)[visits.first]
+    span_us = at_us - window_us - taken(visits.at_us, visits.first)
     return start, span_us, (start - visits.first >= MINIMUM_PAST) & (span_us >= window_us)
 
 

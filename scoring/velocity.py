@@ -72,7 +72,7 @@ def failures(block: Block) -> tuple[Ints, Floats]:
     return recent + failed, np.where(enough, (line.index - day + 1) * share, np.nan)
 
 
-def unlikeliness(count: Ints, mean: Floats, wanted: Bools) -> Floats:
+def unlikeliness(count: Ints | Floats, mean: Floats, wanted: Bools) -> Floats:
     """(n,) -log10 of the chance of `count` or more at a Poisson mean; 0 for a count of 0, NaN for no mean.
 
     Left at 0 where it is not wanted: no other number is as dear, and of a history one row is wanted.

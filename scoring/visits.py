@@ -4,11 +4,10 @@ Live brings the stretch of one row, the batch the payments of all merchants in o
 because only differences of running sums of integers are taken, and searches within a stretch.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring import departures
 from scoring.columns import Bools, Columns, Ints
@@ -31,8 +30,7 @@ class Visits:
 
     at_us (k,), each merchant's payments in one currency together and in the order (time, id); steps and squares
     (k + 1,) running sums of the logarithms and of their squares; first, place (n,): a row sees first <= i < place;
-    known (n,) whether it names a merchant; departed, departed_before (n,): of other users' payments in the stretch,
-    after its first instant, how many depart (`departures`) in the last DEPARTURES_US, and before that.
+    known (n,) whether it names a merchant; departed: which of other users' payments there depart.
     """
 
     at_us: Ints
@@ -41,24 +39,33 @@ class Visits:
     first: Ints
     place: Ints
     known: Bools
-    departed: Ints
-    departed_before: Ints
+    departed: "Departed | Counted"
 
     def __len__(self) -> int:
         return len(self.first)
 
     def part(self, rows: slice) -> "Visits":
         """Some of the n rows, with the payments of all."""
-        own = ("first", "place", "known", "departed", "departed_before")
-        return replace(self, **{name: getattr(self, name)[rows] for name in own})
+        own = {name: getattr(self, name)[rows] for name in ("first", "place", "known")}
+        return replace(self, **own, departed=self.departed.part(rows))
 
-    def with_departures(self, departed: int, before: int) -> "Visits":
+    def with_departures(self, recent: int, before: int) -> "Visits":
         """The same of one row, with what was not known yet."""
-        return replace(self, departed=np.full(1, departed), departed_before=np.full(1, before))
+        return replace(self, departed=Counted(np.full(1, recent), np.full(1, before)))
 
     def since(self, earliest_us: Ints) -> Ints:
         """(n,) place of the first payment of each row's stretch at or after an instant."""
         return found(self.at_us, earliest_us, self.first, self.place)
+
+    def departures(self, rows: NDArray[np.intp], row_us: Ints) -> tuple[Ints, Ints]:
+        """Of other users' payments in the stretches of some rows (k,) at instants `row_us` (k,), after each one's first
+        instant: how many depart (`departures`) in the last DEPARTURES_US, and before that; each (k,).
+
+        They are counted when they are asked for: hardly a row in twenty needs them.
+        """
+        # What ties with the oldest payment may be cut off there.
+        oldest_us = np.minimum(taken(self.at_us, self.first[rows]) + 1, row_us)
+        return self.departed.counted(rows, oldest_us, np.maximum(row_us - DEPARTURES_US, oldest_us), row_us)
 
 
 def steps_of(minor: Ints) -> Ints:
@@ -93,7 +100,7 @@ def alone(at_us: Ints, minor: Ints, *, known: bool) -> Visits:
     """The stretch of one row: instants and amounts (k,) of the payments that it sees, oldest first; none departs."""
     steps, squares = running(steps_of(minor))
     first, place, none = np.zeros(1, np.int64), np.full(1, len(at_us)), np.zeros(1, np.int64)
-    return Visits(at_us, steps, squares, first, place, np.full(1, known), none, none)
+    return Visits(at_us, steps, squares, first, place, np.full(1, known), Counted(none, none))
 
 
 def within(columns: Columns, wanted: Bools | None = None) -> Visits:
@@ -127,6 +134,10 @@ class Stretch:
     low: Ints
     high: Ints
 
+    def part(self, rows: slice | NDArray[np.intp]) -> "Stretch":
+        """Some of the n rows."""
+        return Stretch(self.at_us, self.low[rows], self.high[rows])
+
     def since(self, row_us: Ints) -> Ints:
         """(n,) the first of each row's shop at or after an instant."""
         result, some = self.low.copy(), self.low < self.high
@@ -141,19 +152,40 @@ class Departed:
     there: Stretch
     own: Stretch
 
-    def between(self, instants: Sequence[Ints]) -> list[Ints]:
-        """Each (n,) how many of other users' lie between an instant (n,) and the next one."""
-        before = [self.there.since(at_us) - self.own.since(at_us) for at_us in instants]
+    def part(self, rows: slice) -> "Departed":
+        """Some of the n rows."""
+        return Departed(self.there.part(rows), self.own.part(rows))
+
+    def counted(self, rows: NDArray[np.intp], oldest_us: Ints, start_us: Ints, row_us: Ints) -> tuple[Ints, Ints]:
+        """As Visits.departures, which has the instants: other users' from `start_us` on, and before that."""
+        there, own = self.there.part(rows), self.own.part(rows)
+        before = [there.since(at_us) - own.since(at_us) for at_us in (oldest_us, start_us, row_us)]
         # One of his own may have come since the others were counted.
-        return [np.maximum(later - earlier, 0) for earlier, later in pairwise(before)]
+        return np.maximum(before[2] - before[1], 0), np.maximum(before[1] - before[0], 0)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Counted:
+    """The same where the database has counted them: recent, before (n,)."""
+
+    recent: Ints
+    before: Ints
+
+    def part(self, rows: slice) -> "Counted":
+        """Some of the n rows."""
+        return Counted(self.recent[rows], self.before[rows])
+
+    def counted(self, rows: NDArray[np.intp], oldest_us: Ints, start_us: Ints, row_us: Ints) -> tuple[Ints, Ints]:  # noqa: ARG002
+        """As Departed.counted."""
+        return self.recent[rows], self.before[rows]
+
+
+def taken(at_us: Ints, places: Ints) -> Ints:
+    """(n,) the instants (k,) at some places; any of them where a place lies beside them."""
+    return at_us[np.clip(places, 0, len(at_us) - 1)] if len(at_us) else np.zeros_like(places)
 
 
 def seen(line: Stretch, steps: Ints, squares: Ints, departed: Departed, row_us: Ints, known: Bools) -> Visits:
     """The stretches of n rows at instants `row_us`, of all payments and of those that depart."""
     place = np.where(known, line.since(row_us), line.low)
-    first = np.maximum(line.low, place - STRETCH_ROWS)
-    # What ties with the oldest payment may be cut off there.
-    oldest_us = np.minimum(np.append(line.at_us, 0)[first] + 1, row_us)
-    start_us = np.maximum(row_us - DEPARTURES_US, oldest_us)
-    before, recent = departed.between((oldest_us, start_us, row_us))
-    return Visits(line.at_us, steps, squares, first, place, known, recent, before)
+    return Visits(line.at_us, steps, squares, np.maximum(line.low, place - STRETCH_ROWS), place, known, departed)

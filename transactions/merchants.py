@@ -158,7 +158,7 @@ def looked_up(past: History, rows: NDArray[np.intp]) -> scoring.Visits:
     # Each came newest first.
     at_us, minor = (column[::-1] for column in unpacked([part for part in reversed(packed) if part]))
     steps, squares = visits.running(visits.steps_of(minor))
-    return scoring.Visits(at_us, steps, squares, place - lengths, place, known, *counted)
+    return scoring.Visits(at_us, steps, squares, place - lengths, place, known, visits.Counted(*counted))
 
 
 def _own_departures(past: History, rows: NDArray[np.intp], shop: NDArray[np.int64]) -> visits.Stretch:

@@ -134,8 +134,9 @@ def test_departures_before_everything_that_is_seen_do_not_count() -> None:
     assert departs.sum() == 1
     place = int(np.flatnonzero(departs)[0])
     days, others = (columns.at_us - columns.at_us[place]) / DAY_US, columns.user != columns.user[place]
-    np.testing.assert_array_equal(seen.departed, others & (days > 0) & (days <= 14))
-    np.testing.assert_array_equal(seen.departed_before, others & (days > 14) & (days < STRETCH_ROWS / 4))
+    recent, before = seen.departures(np.arange(rows), columns.at_us)
+    np.testing.assert_array_equal(recent, others & (days > 0) & (days <= 14))
+    np.testing.assert_array_equal(before, others & (days > 14) & (days < STRETCH_ROWS / 4))
 
 
 def test_where_everybody_changes_at_once_it_counts_for_nothing() -> None:

@@ -112,11 +112,12 @@ def test_one_row_with_its_stretch_alone_has_the_numbers_of_the_whole_table() -> 
     columns = crowd(rows=200)
     full = within(columns)
     whole = build(columns, None, full)
+    counted = full.departures(np.arange(len(columns)), columns.at_us)
     for i in range(150, len(columns), 431):
         own = np.flatnonzero((columns.user == columns.user[i]) & (np.arange(len(columns)) <= i))
         seen = stretch(columns, i) if columns.merchant[i] else []
         alone = visits.alone(columns.at_us[seen], columns.minor[seen], known=bool(columns.merchant[i]))
-        alone = alone.with_departures(*(int(counts[i]) for counts in (full.departed, full.departed_before)))
+        alone = alone.with_departures(*(int(counts[i]) for counts in counted))
         wanted = np.arange(len(own)) == len(own) - 1
         np.testing.assert_array_equal(build(picked(columns, own), wanted, alone).values[0], whole.values[i])
 
@@ -148,7 +149,7 @@ def test_where_surges_are_ordinary_they_count_for_nothing() -> None:
 def test_nothing_seen_is_unknown() -> None:
     empty = np.zeros(0, np.int64)
     zero = np.zeros(1, np.int64)
-    seen = Visits(empty, zero, zero, zero, zero, np.array([True]), zero, zero)
+    seen = Visits(empty, zero, zero, zero, zero, np.array([True]), visits.Counted(zero, zero))
     one = picked(population(), np.array([0]))
     row = build(one, None, seen).row(0)
     assert "surge_1d" not in row
