@@ -59,9 +59,14 @@ def past_of(block: Block) -> Past:
     """The last payments before each row, at most LAST_PAYMENTS of its PAST_ROWS earlier rows."""
     line = block.purses
     minor = block.columns.minor[line.order]
-    oldest = np.maximum(line.last(PAST_ROWS), line.index - LAST_PAYMENTS)
+    oldest = oldest_payment(line)
     median, deviation = medians(minor, oldest, LAST_PAYMENTS)
     return Past(line, 2 * minor, median, deviation, line.index - oldest, block.wanted[line.order])
+
+
+def oldest_payment(line: Line) -> Ints:
+    """(m,) index of the first of each row's last payments."""
+    return np.maximum(line.last(PAST_ROWS), line.index - LAST_PAYMENTS)
 
 
 def build(past: Past) -> list[Floats]:

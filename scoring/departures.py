@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from scoring import hours
-from scoring.amounts import known, past_of, ratio
+from scoring.amounts import LAST_PAYMENTS, known, oldest_payment, ratio
 from scoring.columns import Bools, Columns, Floats
 from scoring.odd_hours import WHOLE, is_odd
-from scoring.windows import Block, blocks
+from scoring.windows import Block, blocks, least_before, medians_at
 
 NAME = "departures"
 # The features that tell it.
@@ -43,8 +43,13 @@ def departing(columns: Columns, wanted: Bools | None = None) -> Bools:
 
 
 def over_median(block: Block) -> Floats:
-    """(n,) `amount_over_median` in the order of the block."""
-    past = past_of(block)
-    result = np.empty(len(block.columns))
-    result[past.line.order] = ratio(past.doubled / 200, known(past.median / 200, past.count))
+    """(n,) `amount_over_median` in the order of the block where it may be above LARGE_MEDIANS, and elsewhere NaN."""
+    line = block.purses
+    minor, oldest = block.columns.minor[line.order], oldest_payment(line)
+    # No median lies below the least amount: of most payments it need not be known. With room for what is rounded.
+    least = least_before(minor, LAST_PAYMENTS)
+    some = np.flatnonzero((minor > (LARGE_MEDIANS - 1) * least) & block.wanted[line.order])
+    median, count = medians_at(minor, oldest, LAST_PAYMENTS, some), line.index[some] - oldest[some]
+    result = np.full(len(minor), np.nan)
+    result[line.order[some]] = ratio(2 * minor[some] / 200, known(median / 200, count))
     return result

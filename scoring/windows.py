@@ -208,6 +208,23 @@ def medians(values: Ints, oldest: Ints, size: int) -> tuple[Ints, Ints]:
     return median, deviation
 
 
+def medians_at(values: Ints, oldest: Ints, size: int, rows: NDArray[np.intp]) -> Ints:
+    """Twice the median of some rows (k,) alone, as `medians` has it."""
+    windows = sliding_window_view(np.concatenate((np.full(size, EMPTY), values)), size)
+    count = rows - oldest[rows]
+    return middle(np.where(np.arange(size) >= size - count[:, None], windows[rows], EMPTY), count)
+
+
+def least_before(values: Ints, size: int) -> Ints:
+    """(m,) the least of at least `size` values before each one, and EMPTY before the first."""
+    least, width = np.concatenate((np.full(1, EMPTY), values[:-1])), 1
+    while width < size:
+        # Of the last `width` values, and of as many before these.
+        least[width:] = np.minimum(least[width:], least[:-width])
+        width *= 2
+    return least
+
+
 def middle(window: Ints, count: Ints) -> Ints:
     """Twice the median of the `count` (k,) smallest of each row of `window` (k, size); 0 where count is 0."""
     ordered = np.sort(window, axis=1)

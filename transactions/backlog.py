@@ -8,6 +8,7 @@ users' rows does not fit into it waits again.
 import math
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -56,7 +57,9 @@ def score_pending(
     one of `workers`, as many processes share what one batch leaves; this one is among them.
     """
     began, total = time.monotonic(), PendingScore.objects.count()
-    with merchants.stretches(users=total) as stretches:
+    with merchants.stretches(users=total) as stretches, ThreadPoolExecutor(1) as thread:
+        if total and workers > 1:
+            stretches.begin(_rows_about(total), thread)
         if total:
             departures.bring_up_to_date(should_stop=should_stop, workers=workers)
         first = Summary(references=norms.build_due(stretches) if total and not should_stop() else 0)
@@ -77,6 +80,12 @@ def score_pending(
         summary.cases = _open_cases()
     summary.stopped, summary.seconds = should_stop() and PendingScore.objects.exists(), time.monotonic() - began
     return summary
+
+
+def _rows_about(users: int) -> int:
+    """How many rows of so many users wait, by some of them."""
+    some = list(PendingScore.objects.order_by("?").values_list("user_id", "since")[: pieces.FIRST_USERS])
+    return sum(pieces.counts(some, before=0)) * users // max(len(some), 1)
 
 
 @dataclass(slots=True)

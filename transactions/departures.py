@@ -23,6 +23,7 @@ from anomalies.prepared import run
 from scoring import Visits
 from transactions import crew, history
 from transactions.crew import Job
+from transactions.history import History
 from transactions.instants import EPOCH, instant
 from transactions.pieces import Piece, Wanted, everybody, pieces
 
@@ -72,15 +73,15 @@ def keep_share(pipe: Connection, share: int, shares: int, mixed: set[UUID]) -> N
 def _keep_share(share: int, shares: int, mixed: set[UUID], should_stop: Stop) -> None:
     # By their ids: some may come and go while the work is being shared.
     own = [one for one in _due() if one[0].int % shares == share]
-    _keep([one for one in own if one[0] not in mixed], should_stop, is_bare=True)
+    _keep([one for one in own if one[0] not in mixed], should_stop, read=history.bare_of_users)
     _keep([one for one in own if one[0] in mixed], should_stop)
 
 
-def _keep(wanted: Sequence[Wanted], should_stop: Stop, *, is_bare: bool = False) -> None:
+def _keep(wanted: Sequence[Wanted], should_stop: Stop, *, read: Callable[..., History] = history.of_users) -> None:
     for piece in pieces(wanted):
         if should_stop():
             return
-        past = history.of_users(piece.users, piece.since, until=piece.until, is_bare=is_bare)
+        past = read(piece.users, piece.since, until=piece.until)
         keep(piece, past, scoring.departing(past.columns, past.wanted))
 
 
@@ -96,7 +97,7 @@ def _due() -> Sequence[Wanted]:
     return [(user, EPOCH) for user in everybody()]
 
 
-def keep(piece: Piece, past: history.History, departs: NDArray[np.bool_]) -> None:
+def keep(piece: Piece, past: History, departs: NDArray[np.bool_]) -> None:
     """Keep which of a piece's wanted rows depart, (k,), in the place of what was told before. Two statements."""
     departing = [past.id_of(int(row)) for row in np.flatnonzero(past.wanted)[departs]]
     values = {"users": piece.users, "since": piece.since, "until": piece.until, "departing": departing}

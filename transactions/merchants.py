@@ -6,6 +6,7 @@ that memory stays bounded. What is stored while a run goes on is not in its file
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,7 @@ class Instants:
     bounds: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.at_us = np.memmap(self.folder / "at_us", np.int64, "r")
+        self.at_us = _mapped(self.folder / "at_us")
         self.shops, self.bounds = np.load(self.folder / "shops.npy"), np.load(self.folder / "bounds.npy")
 
     def of(self, shop: NDArray[np.int64], known: NDArray[np.bool_]) -> visits.Stretch:
@@ -83,7 +84,7 @@ class Timeline:
     def __post_init__(self) -> None:
         self.line, self.departed = Instants(self.folder), Instants(self.folder / DEPARTED)
         # The first number of a file of running sums is 0.
-        self.steps, self.squares = (np.memmap(self.folder / name, np.int64, "r") for name in ("steps", "squares"))
+        self.steps, self.squares = (_mapped(self.folder / name) for name in ("steps", "squares"))
 
     def seen_by(self, past: History, rows: NDArray[np.intp]) -> scoring.Visits:
         """The stretches of some of the rows of a history."""
@@ -102,8 +103,19 @@ class Stretches:
 
     folder: Path | None = None
     users: int = 0
-    timeline: Timeline | None = None
     is_decided: bool = False
+    timeline: Timeline | None = None
+    # The file while it is being written.
+    begun: Future[None] | None = None
+
+    def begin(self, rows: int, beside: Executor) -> None:
+        """Decide for a run over about so many rows; the file is written while the run does what does not need it yet.
+
+        In a thread of its own, which sees what is committed.
+        """
+        self.is_decided = True
+        if self.folder and _is_worth_while(rows):
+            self.begun = beside.submit(_in_thread, connection.settings_dict, write_payments, self.folder)
 
     def features(self, past: History, wanted: NDArray[np.bool_] | None = None) -> scoring.Features:
         """Features of the history's wanted rows, or of the given ones."""
@@ -111,21 +123,47 @@ class Stretches:
         rows = np.flatnonzero(wanted)
         if not self.is_decided:
             self._decide(past, len(rows))
+        if self.begun and self.folder:
+            self.begun.result()
+            self._finish(self.folder)
         seen = self.timeline.seen_by(past, rows) if self.timeline else looked_up(past, rows)
         return scoring.build(past.columns, wanted, seen)
 
     def _decide(self, past: History, rows: int) -> None:
         here = len(np.unique(past.columns.user)) or 1
-        expected = rows * max(self.users / here, 1)
-        if self.folder and expected * ROWS_A_LOOKUP > estimated_rows(Transaction.objects.all()):
-            write_timeline(self.folder)
-            self.timeline = Timeline(self.folder)
         self.is_decided = True
+        if self.folder and _is_worth_while(int(rows * max(self.users / here, 1))):
+            write_payments(self.folder)
+            self._finish(self.folder)
+
+    def _finish(self, folder: Path) -> None:
+        write_departures(folder)
+        self.timeline, self.begun = Timeline(folder), None
 
     @property
     def shared(self) -> Path | None:
         """What another process needs to read the same file."""
         return self.folder if self.timeline else None
+
+
+def _is_worth_while(rows: int) -> bool:
+    """Whether so many rows are scored in less time with a file of all payments than one by one."""
+    return rows * ROWS_A_LOOKUP > estimated_rows(Transaction.objects.all())
+
+
+def _in_thread(database: dict[str, Any], work: Callable[[Path], None], folder: Path) -> None:
+    # In a test, and for whoever is the owner, it is not the database of the settings.
+    connection.settings_dict = database
+    try:
+        work(folder)
+    finally:
+        connection.close()
+
+
+def _mapped(path: Path) -> NDArray[np.int64]:
+    """The numbers of a file, of which only those are read that are looked at."""
+    # As a plain array: each look into a memmap is an object of its own.
+    return np.asarray(np.memmap(path, np.int64, "r"))
 
 
 @contextmanager
@@ -177,8 +215,8 @@ def number(merchant: NDArray[np.int64], currency: NDArray[np.int32]) -> NDArray[
     return merchant + currency.astype(np.int64) * SPREAD
 
 
-def write_timeline(folder: Path) -> None:
-    """Sort all payments at merchants into the files that `Timeline` reads. Memory does not grow with the table."""
+def write_payments(folder: Path) -> None:
+    """Sort all payments at merchants into files that `Timeline` reads. Memory does not grow with the table."""
     total = np.zeros(2, np.int64)
     with (folder / "steps").open("wb") as steps_file, (folder / "squares").open("wb") as squares_file:
         steps_file.write(bytes(8))
@@ -194,6 +232,10 @@ def write_timeline(folder: Path) -> None:
             return at_us
 
         _write_instants(folder, TIMELINE, VISIT.itemsize, instants)
+
+
+def write_departures(folder: Path) -> None:
+    """The same of those that depart."""
     (folder / DEPARTED).mkdir()
     _write_instants(folder / DEPARTED, DEPARTURES, INSTANT.itemsize, _instants)
 

@@ -47,7 +47,7 @@ class Piece(NamedTuple):
 def first(wanted: Sequence[Wanted], *, until: datetime = END_OF_TIME) -> Piece:
     """As many of the users, from the first on, as make one piece; at least a stretch of the first one. Two queries."""
     total, taken = 0, 0
-    for rows in _counts(wanted, until):
+    for rows in counts(wanted, until=until):
         if taken and total + rows > ROWS_AT_ONCE:
             break
         total, taken = total + rows, taken + 1
@@ -64,8 +64,9 @@ def pieces(wanted: Sequence[Wanted], *, until: datetime = END_OF_TIME) -> Iterat
         piece = first(left[:looked_at], until=until)
         yield piece
         left = [*([piece.rest] if piece.rest else []), *left[len(piece.wanted) :]]
-        # Counting many more users than fit would be in vain.
-        looked_at = 2 * len(piece.wanted)
+        # Counting more users than fit is in vain. Where all fitted, more may.
+        taken = len(piece.wanted)
+        looked_at = 2 * taken if taken == looked_at else taken + taken // 8 + 1
 
 
 def everybody() -> list[UUID]:
@@ -75,14 +76,15 @@ def everybody() -> list[UUID]:
         return [user for (user,) in cursor.fetchall()]
 
 
-def _counts(wanted: Sequence[Wanted], until: datetime) -> list[int]:
+def counts(wanted: Sequence[Wanted], *, until: datetime = END_OF_TIME, before: int = scoring.HISTORY_ROWS) -> list[int]:
+    """How many rows each user has that are wanted, and at most `before` more before these. One query."""
     users, since = zip(*wanted, strict=True)
     parameters: dict[str, Any] = {
         "users": list(users),
         "since": list(since),
         "until": until,
         "most": ROWS_AT_ONCE + 1,
-        "rows": scoring.HISTORY_ROWS,
+        "rows": before,
     }
     with connection.cursor() as cursor:
         cursor.execute(ROWS_OF_USERS, parameters)

@@ -24,7 +24,8 @@ def everything() -> history.History:
 
 
 def by_file(past: history.History, folder: Path) -> scoring.Features:
-    merchants.write_timeline(folder)
+    merchants.write_payments(folder)
+    merchants.write_departures(folder)
     return merchants.of_file(folder).features(past)
 
 
