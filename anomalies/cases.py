@@ -162,6 +162,8 @@ def _fill(held: list[tuple[UUID, UUID, datetime]]) -> None:
 
 def remove_empty(ids: Collection[UUID]) -> None:
     """Remove those of the locked cases that wait for an analyst and hold nothing."""
+    if not ids:
+        return
     Case.objects.filter(pk__in=ids, state=Case.State.OPEN, anomaly_count=0).delete()
 
 

@@ -22,7 +22,7 @@ import scoring
 from anomalies.events import OutboxEvent
 from anomalies.findings import Finding
 from anomalies.models import ModelVersion
-from anomalies.sentences import sentence
+from anomalies.sentences import sentences
 
 SQL = Path(__file__).parent / "sql"
 ADD = (SQL / "outbox_add.sql").read_text()
@@ -127,6 +127,7 @@ def place() -> None:
 def anomaly_created(finding: Finding) -> Event:
     """The event of an anomaly that was found."""
     scored = finding.scored
+    texts = scored.sentences or sentences(scored.reasons, finding.currency)
     body = {
         "transaction_id": finding.transaction_id,
         "user_id": finding.user_id,
@@ -138,7 +139,7 @@ def anomaly_created(finding: Finding) -> Event:
         "score": scored.score,
         "rarity": scored.rarity,
         "level": scored.level,
-        "reasons": [{**reason, "sentence": sentence(reason, finding.currency)} for reason in scored.reasons],
+        "reasons": [{**one, "sentence": text} for one, text in zip(scored.reasons, texts, strict=True)],
     }
     return Event(Kind.ANOMALY_CREATED, finding.user_id, finding.transaction_id, body, scored.score)
 

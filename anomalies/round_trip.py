@@ -54,8 +54,8 @@ class Statement:
         self.name = PREFIX.encode() + blake2b(self.text, digest_size=12).hexdigest().encode()
         self.format = _BINARY if binary else _TEXT
 
-    def written(self, values: Mapping[str, Any]) -> list[bytes | None] | None:
-        return [_written(values[name]) for name in self.names] or None
+    def written(self, values: Mapping[str, bytes | None]) -> list[bytes | None] | None:
+        return [values[name] for name in self.names] or None
 
 
 class Unplanned(Statement):
@@ -73,90 +73,92 @@ def command(sql: str) -> Statement:
     return Statement(sql)
 
 
-class Meanwhile:
-    """Computes something while the server is at work. It may not ask the database, and what it raises `answer` raises.
+Hear = Callable[[PGresult], object]
 
-    It computes again if the statements are sent again.
+
+class Talk:
+    """What is made of answers while their trip is still under way, and what is said because of them before it ends.
+
+    hears: takes the answer of a statement as soon as it is there, while those behind it are executed; reply: says,
+    when all of these are heard, which statements follow, with the same values; meanwhile: computes something while the
+    server is at work on them. None may ask the database. After a fault of theirs nothing more is computed or said, and
+    `check` raises it. They begin anew if the statements are sent again.
     """
 
-    def __init__(self, compute: Callable[..., Any]) -> None:
-        self._compute = compute
-        self._computed: Any = None
+    def __init__(
+        self,
+        hears: Mapping[Statement, Hear] | None = None,
+        reply: Callable[[], Sequence[Statement]] = tuple,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.hears = hears or {}
+        self._reply = reply
+        self._meanwhile = meanwhile
         self._error: Exception | None = None
 
-    def __call__(self, *heard: PGresult) -> None:
-        try:
-            self._computed, self._error = self._compute(*heard), None
-        except Exception as error:
-            self._error = error
+    def begin(self) -> None:
+        self._error = None
 
-    def answer(self) -> Any:
-        """What was computed; None if nothing was."""
+    def hear(self, hear: Hear, result: PGresult) -> None:
+        self._run(lambda: hear(result), None)
+
+    def reply(self) -> Sequence[Statement]:
+        return self._run(self._reply, ())
+
+    def meanwhile(self) -> None:
+        self._run(self._meanwhile, None)
+
+    def _run(self, compute: Callable[[], Value], otherwise: Value) -> Value:
+        if self._error is None:
+            try:
+                return compute()
+            except Exception as error:
+                self._error = error
+        return otherwise
+
+    def check(self) -> None:
         if self._error is not None:
             raise self._error
-        return self._computed
 
 
-class Heard(Meanwhile):
-    """Computes something of what one of several statements answers, while those behind it are still executed."""
+def together(statements: Sequence[Statement], values: Mapping[str, Any], *, talk: Talk | None = None) -> list[PGresult]:
+    """One result for each statement, and then for what the talk says; the last ones may have failed: see `row`.
 
-    def __init__(self, statement: Statement, hear: Callable[[PGresult], Any]) -> None:
-        super().__init__(hear)
-        self.statement = statement
-
-
-def together(
-    statements: Sequence[Statement], values: Mapping[str, Any], *, meanwhile: Heard | None = None
-) -> list[PGresult]:
-    """One result for each statement, of which the last ones may have failed: see `row`. One round trip.
-
-    Begins the database transaction if the caller's atomic block has not done so. Raises Django's errors.
+    One round trip. Begins the database transaction if the caller's atomic block has not done so; the talk may say
+    COMMIT, after which nothing but the end of the outermost block may follow. Raises Django's errors.
     """
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
     if connection.queries_logged:
         # As Django's own cursors do: tests count queries, and these are one for whoever waits.
         connection.queries_log.append({"sql": "; ".join(one.sql for one in statements), "time": "0"})
-    session = connection.connection
+    session, talk = connection.connection, talk or Talk()
     with connection.wrap_database_errors:
         if session.pgconn.transaction_status == TransactionStatus.INTRANS:
-            return _sent_within(session, statements, values, meanwhile)
-        found = _sent(session, statements, values, meanwhile)
+            return _sent_within(session, statements, values, talk)
+        found = _sent(session, statements, values, talk)
         if any(map(_is_lost, found)):
             # Nothing but what is sent again can be undone by this.
             session.rollback()
             _planned[session] = _still_planned(session)
             session.rollback()
-            found = _sent(session, statements, values, meanwhile)
+            found = _sent(session, statements, values, talk)
         return found
 
 
-def commit(meanwhile: Callable[[], Value]) -> Value:
-    """Commit what the caller's outermost atomic block has done, and compute `meanwhile` until the disk has it.
-
-    Nothing but the end of the block may follow. Raises Django's errors, and, when all is committed, what `meanwhile`
-    raises.
-    """
-    computed = Meanwhile(meanwhile)
-    with connection.wrap_database_errors:
-        (done,) = _sent(connection.connection, (COMMIT,), {}, computed)
-    row(done)
-    answer: Value = computed.answer()
-    return answer
-
-
 def _sent_within(
-    session: Session, statements: Sequence[Statement], values: Mapping[str, Any], meanwhile: Meanwhile | None
+    session: Session, statements: Sequence[Statement], values: Mapping[str, Any], talk: Talk
 ) -> list[PGresult]:
     """The same in a transaction that goes on. To look before which plans there are would be a round trip too."""
     # A savepoint that the statements make would go with ours.
     end = () if any(one.sql.startswith("SAVEPOINT") for one in statements) else (KEPT,)
-    found = _sent(session, (KEEP, *statements, *end), values, meanwhile)[1 : len(statements) + 1]
+    found = _sent(session, (KEEP, *statements, *end), values, talk)
     if any(map(_is_lost, found)):
         session.execute("ROLLBACK TO SAVEPOINT round_trip")
         _planned[session] = _still_planned(session)
-        found = _sent(session, statements, values, meanwhile)
-    return found
+        return _sent(session, statements, values, talk)
+    behind = 1 + len(statements)
+    return found[1:behind] + found[behind + len(end) :]
 
 
 def _still_planned(session: Session) -> set[bytes]:
@@ -192,77 +194,119 @@ def has_failed(result: PGresult) -> bool:
     return result.status == ExecStatus.FATAL_ERROR
 
 
-def _sent(
-    session: Session, statements: Sequence[Statement], values: Mapping[str, Any], meanwhile: Meanwhile | None
-) -> list[PGresult]:
+def _sent(session: Session, statements: Sequence[Statement], values: Mapping[str, Any], talk: Talk) -> list[PGresult]:
     low = session.pgconn
     begins = low.transaction_status == TransactionStatus.IDLE and not session.autocommit
-    planned = _planned.setdefault(session, set())
-    # Each with the name of the statement that it plans, if it does.
-    asked: list[bytes | None] = []
-    at = -1
+    trip = _Trip(low, _planned.setdefault(session, set()), values)
     with session.lock:
         low.enter_pipeline_mode()
         try:
-            for one in (BEGIN, *statements) if begins else statements:
-                if isinstance(one, Unplanned):
-                    low.send_query_params(one.text, None)
-                    asked.append(None)
-                    continue
-                if one.name not in planned and one.name not in asked:
-                    low.send_prepare(one.name, one.text)
-                    asked.append(one.name)
-                low.send_query_prepared(one.name, one.written(values), None, one.format)
-                asked.append(None)
-                if isinstance(meanwhile, Heard) and one is meanwhile.statement:
-                    at = len(asked) - 1
-                    # Else the server keeps its answers until the end.
-                    low.send_flush_request()
-            low.pipeline_sync()
-            found = _received(low, at, meanwhile)
+            trip.go((BEGIN, *statements) if begins else statements, talk)
             low.exit_pipeline_mode()
         except BaseException:
             # Nobody knows what is still on its way: the pool throws such a connection away.
             session.close()
             raise
-    answers = list(zip(asked, found, strict=True))
-    planned.update(name for name, result in answers if name and result.status == ExecStatus.COMMAND_OK)
-    failed = next((result for result in found if result.status == ExecStatus.FATAL_ERROR), None)
-    results = [result for name, result in answers if name is None]
-    # What was not executed tells the reason.
-    told = [failed if failed and one.status == ExecStatus.PIPELINE_ABORTED else one for one in results]
-    return told[1:] if begins else told
+    return trip.results[1:] if begins else trip.results
 
 
-def _received(low: PGconn, at: int, meanwhile: Meanwhile | None) -> list[PGresult]:
-    """The result of each statement that was sent; something is computed of the one `at` that place, or without any."""
-    ready = select.poll()
-    ready.register(low.socket, select.POLLIN | select.POLLOUT)
-    while low.flush():
-        ready.poll()
-        low.consume_input()
-    if meanwhile is not None and at < 0:
-        meanwhile()
-    ready.modify(low.socket, select.POLLIN)
-    found: list[PGresult] = []
-    while True:
-        while low.is_busy():
-            ready.poll()
-            low.consume_input()
-        result = low.get_result()
-        # None comes between two statements.
-        if result is not None:
-            if result.status == ExecStatus.PIPELINE_SYNC:
-                return found
-            found.append(result)
-            if meanwhile is not None and len(found) - 1 == at:
-                meanwhile(result)
-        elif low.status == ConnStatus.BAD:
-            raise psycopg.OperationalError("the connection was lost")
+class _Trip:
+    """One way to the server and back, in its pipeline mode."""
+
+    def __init__(self, low: PGconn, planned: set[bytes], values: Mapping[str, Any]) -> None:
+        self.low = low
+        self.planned = planned
+        self.values = _Written(values)
+        # Each with the name of the statement that it plans, if it does; and the results so far.
+        self.asked: list[bytes | None] = []
+        self.found: list[PGresult] = []
+        self.hears: dict[int, Hear] = {}
+        self.ready = select.poll()
+        self.ready.register(low.socket, select.POLLIN)
+
+    def go(self, statements: Sequence[Statement], talk: Talk) -> None:
+        talk.begin()
+        for one in statements:
+            self.ask(one)
+            if hear := talk.hears.get(one):
+                self.hears[len(self.asked) - 1] = hear
+                # Else the server keeps its answers until the end.
+                self.low.send_flush_request()
+        if self.hears:
+            self.flush()
+        else:
+            self.end(talk)
+        self.receive(talk)
+
+    def ask(self, one: Statement) -> None:
+        if isinstance(one, Unplanned):
+            self.low.send_query_params(one.text, None)
+            self.asked.append(None)
+            return
+        if one.name not in self.planned and one.name not in self.asked:
+            self.low.send_prepare(one.name, one.text)
+            self.asked.append(one.name)
+        self.low.send_query_prepared(one.name, one.written(self.values), None, one.format)
+        self.asked.append(None)
+
+    def end(self, talk: Talk) -> None:
+        for one in talk.reply():
+            self.ask(one)
+        self.low.pipeline_sync()
+        self.flush()
+        talk.meanwhile()
+
+    def flush(self) -> None:
+        self.ready.modify(self.low.socket, select.POLLIN | select.POLLOUT)
+        while self.low.flush():
+            self.ready.poll()
+            self.low.consume_input()
+        self.ready.modify(self.low.socket, select.POLLIN)
+
+    def receive(self, talk: Talk) -> None:
+        low = self.low
+        while True:
+            while low.is_busy():
+                self.ready.poll()
+                low.consume_input()
+            result = low.get_result()
+            # None comes between two statements.
+            if result is not None:
+                if result.status == ExecStatus.PIPELINE_SYNC:
+                    return
+                self.found.append(result)
+                if hear := self.hears.pop(len(self.found) - 1, None):
+                    talk.hear(hear, result)
+                    if not self.hears:
+                        self.end(talk)
+            elif low.status == ConnStatus.BAD:
+                raise psycopg.OperationalError("the connection was lost")
+
+    @property
+    def results(self) -> list[PGresult]:
+        """Of each statement that was sent; those that were not executed tell the reason."""
+        answers = list(zip(self.asked, self.found, strict=True))
+        self.planned.update(name for name, result in answers if name and result.status == ExecStatus.COMMAND_OK)
+        failed = next((result for result in self.found if result.status == ExecStatus.FATAL_ERROR), None)
+        return [
+            failed if failed and one.status == ExecStatus.PIPELINE_ABORTED else one
+            for name, one in answers
+            if name is None
+        ]
 
 
-def _written(value: Any) -> bytes | None:
-    if value is None:
-        return None
-    write = _WRITTEN.get(type(value))
-    return value.encode() if write is None else write(value).encode()
+class _Written(dict[str, bytes | None]):
+    """Values as they are sent, each written when the first statement takes it."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __missing__(self, name: str) -> bytes | None:
+        value = self._values[name]
+        if value is None:
+            written = None
+        else:
+            write = _WRITTEN.get(type(value))
+            written = value.encode() if write is None else write(value).encode()
+        self[name] = written
+        return written

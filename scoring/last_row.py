@@ -186,7 +186,8 @@ def newness(rows: Rows, kind: str, oldest: int, recent: int) -> tuple[float, flo
     payments = int(np.count_nonzero(settled)) if kind in KEYS else len(settled)
     if payments < amounts.MINIMUM_PAST or (kind in KEYS and key[-1] == 0):
         return NAN, float(payments)
-    if is_like(settled, key[-1]).any():
+    # Most often it is that of the payment before.
+    if settled[-1] == key[-1] or is_like(settled, key[-1]).any():
         return 0.0, float(payments)
     if not stays and rows.here <= NOVELTY_ROWS:
         return since_the_first(settled), float(payments)
@@ -196,7 +197,7 @@ def newness(rows: Rows, kind: str, oldest: int, recent: int) -> tuple[float, flo
 
 def since_the_first(key: Ints) -> float:
     """What a new key is worth after these, of which there are MINIMUM_PAST and which are all that the user has."""
-    known = [one for one, whole in zip((key & KEY_MASK).tolist(), key.tolist(), strict=True) if whole]
+    known = (key[key != 0] & KEY_MASK).tolist()
     new = len(set(known)) - len(set(known[: amounts.MINIMUM_PAST]))
     return -float(np.log10((new + 1) / (len(known) - amounts.MINIMUM_PAST + 2)))
 

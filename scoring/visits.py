@@ -49,10 +49,6 @@ class Visits:
         own = {name: getattr(self, name)[rows] for name in ("first", "place", "known")}
         return replace(self, **own, departed=self.departed.part(rows))
 
-    def with_departures(self, recent: int, before: int) -> "Visits":
-        """The same of one row, with what was not known yet."""
-        return replace(self, departed=Counted(np.full(1, recent), np.full(1, before)))
-
     def since(self, earliest_us: Ints) -> Ints:
         """(n,) place of the first payment of each row's stretch at or after an instant."""
         return found(self.at_us, earliest_us, self.first, self.place)
@@ -96,11 +92,14 @@ def found(at_us: Ints, wanted_us: Ints, low: Ints, high: Ints) -> Ints:
     return low
 
 
-def alone(at_us: Ints, minor: Ints, *, known: bool) -> Visits:
-    """The stretch of one row: instants and amounts (k,) of the payments that it sees, oldest first; none departs."""
+def alone(at_us: Ints, minor: Ints, *, known: bool, recent: int = 0, before: int = 0) -> Visits:
+    """The stretch of one row: instants and amounts (k,) of the payments that it sees, oldest first; of these so many of
+    other users' depart, as Visits.departures counts them.
+    """
     steps, squares = running(steps_of(minor))
-    first, place, none = np.zeros(1, np.int64), np.full(1, len(at_us)), np.zeros(1, np.int64)
-    return Visits(at_us, steps, squares, first, place, np.full(1, known), Counted(none, none))
+    first, place = np.zeros(1, np.int64), np.full(1, len(at_us))
+    departed = Counted(np.full(1, recent), np.full(1, before))
+    return Visits(at_us, steps, squares, first, place, np.full(1, known), departed)
 
 
 def within(columns: Columns, wanted: Bools | None = None) -> Visits:

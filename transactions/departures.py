@@ -6,10 +6,8 @@ its own row's.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -20,24 +18,20 @@ import scoring
 from anomalies import references, round_trip
 from anomalies.models import PendingScore
 from anomalies.prepared import run
-from scoring import Visits
 from transactions import crew, history
 from transactions.crew import Job
 from transactions.history import History
-from transactions.instants import EPOCH, instant
+from transactions.instants import EPOCH
 from transactions.pieces import Piece, Wanted, everybody, pieces
 
 SQL = Path(__file__).parent / "sql"
 KEEP = (SQL / "departures_keep.sql").read_text()
 FORGET = (SQL / "departures_forget.sql").read_text()
 USERS_OF_CURRENCIES = (SQL / "users_of_currencies.sql").read_text()
-COUNTED_SQL = (SQL / "departures_counted.sql").read_text()
-# For a row that somebody waits for.
-KEEP_ONE = round_trip.Statement(KEEP)
-SEEN_ONE = round_trip.Statement((SQL / "departures_seen.sql").read_text().replace("{departed}", COUNTED_SQL))
+# For a row that somebody waits for, after it is stored.
+KEEP_ONE = round_trip.Statement((SQL / "departures_keep_one.sql").read_text())
 # So many users are looked at sooner than another process has begun, or the table has been walked through.
 ALONE = 2_000
-RECENT = f"{timedelta(microseconds=scoring.DEPARTURES_US) // timedelta(seconds=1)} seconds"
 
 Stop = Callable[[], bool]
 
@@ -103,27 +97,3 @@ def keep(piece: Piece, past: History, departs: NDArray[np.bool_]) -> None:
     values = {"users": piece.users, "since": piece.since, "until": piece.until, "departing": departing}
     run(FORGET, values)
     run(KEEP, values)
-
-
-def keep_one(id: UUID, visits: Visits) -> Visits:  # noqa: A002
-    """Keep that a row which was stored just now departs; what it sees of its merchant, with departures. One trip."""
-    seen, kept = round_trip.together((SEEN_ONE, KEEP_ONE), _asked_of_one(id, visits))
-    round_trip.row(kept)
-    return _with(visits, round_trip.texts(seen))
-
-
-def seen_by(id: UUID, visits: Visits) -> Visits:  # noqa: A002
-    """What a stored row sees of its merchant, with departures. One round trip."""
-    (seen,) = round_trip.together((SEEN_ONE,), _asked_of_one(id, visits))
-    return _with(visits, round_trip.texts(seen))
-
-
-def _asked_of_one(id: UUID, visits: Visits) -> dict[str, Any]:  # noqa: A002
-    # Where nothing is seen, nothing is compared.
-    oldest = instant(int(visits.at_us[0])) if len(visits.at_us) else history.END_OF_TIME
-    return {"id": id, "oldest": oldest, "departing": f"{{{id}}}", "recent": RECENT}
-
-
-def _with(visits: Visits, found: list[tuple[str, ...]]) -> Visits:
-    ((recent, before),) = found
-    return visits.with_departures(int(recent), int(before))

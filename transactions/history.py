@@ -6,7 +6,7 @@ is four times as fast as a row for a row: 500,000 rows a second against 110,000 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,10 @@ OF_USERS, BARE_OF_USERS = (
 )
 VISIT_SQL = (SQL / "merchant_visit.sql").read_text()
 STRETCH_SQL = (SQL / "merchant_stretch.sql").read_text().replace("{visit}", VISIT_SQL)
+
+COUNTED_SQL = (SQL / "departures_counted.sql").read_text()
+# How far back departures are recent, as PostgreSQL takes it.
+RECENT = f"{timedelta(microseconds=scoring.DEPARTURES_US) // timedelta(seconds=1)} seconds"
 
 # What history_record.sql packs: at, minor, merchant, category, country, device, and a word of the currency's three
 # letters, `failed` and `wanted`, a byte each.

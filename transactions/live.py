@@ -1,17 +1,16 @@
-"""The way of one transaction whose score somebody waits for: two round trips to the database, of which one commits.
+"""The way of one transaction whose score somebody waits for: one round trip to the database, or two for an anomaly.
 
-The first waits for the user's turn, fetches the row's past and stores the row; what can be computed of the past is
-computed meanwhile, and the reasons of an ordinary row while the disk writes. A row that departs from its user's past
-takes one more. No fault in scoring costs a transaction: whatever fails, all is undone, the row is stored alone, its
-user is marked, and the answer says why there is no score.
+The trip waits for the user's turn, fetches the row's past, stores the row and commits. The score is computed while the
+row is being stored, and the commit sent after it if the row is ordinary, whose reasons are told while the disk writes.
+What is recorded of an anomaly goes with the commit, on a trip of its own. No fault in scoring costs a transaction:
+whatever fails, all is undone, the row is stored alone, its user is marked, and the answer says why there is no score.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
 
 import orjson
 import structlog
@@ -22,12 +21,12 @@ from psycopg.errors import QueryCanceled
 from psycopg.pq.abc import PGresult
 
 import scoring
-from anomalies import budget, pending, round_trip
+from anomalies import budget, pending, references, round_trip
 from anomalies.findings import Finding, Scored, Unscored
 from anomalies.fresh import record_fresh
 from anomalies.guard import Guard, Unsure
 from anomalies.renewed import Renewed, after_answer
-from anomalies.round_trip import Heard
+from anomalies.round_trip import Statement, Talk
 from anomalies.sentences import sentences
 from transactions import counting, departures, lookback, packed_rows, scorer, store
 from transactions.rows import BadRow, Row
@@ -39,13 +38,6 @@ from transactions.unscored import store_unscored
 log = structlog.get_logger(__name__)
 
 FAILURES = Counter("live_scoring_failures", "Transactions stored without a score because scoring failed.", ["code"])
-
-
-class _Begun(NamedTuple):
-    """What is computed of a row's past while the row is being stored."""
-
-    past: lookback.Lookback
-    own: list[float]
 
 
 def take(row: Row, guard: Guard | None = None) -> Taken:
@@ -75,38 +67,91 @@ def take(row: Row, guard: Guard | None = None) -> Taken:
 
 
 def _taken(row: Row, guard: Guard | None) -> Taken:
-    began = time.perf_counter()
-    limits = lookback.limits()
-    heard = Heard(lookback.OF_GIVEN, _begun)
-    new, seen = store.write_in_turn(row, guard, limits, heard, lookback.SEEN_BY_GIVEN)
-    if new is None:
+    course = _Course(row, references.in_force(row.txn_date), is_alone=not connection.savepoint_ids)
+    hears = {lookback.OF_GIVEN: course.hear_past, lookback.SEEN_BY_GIVEN: course.hear_seen}
+    talk = Talk(hears, course.reply, course.tell)
+    stored = store.write_in_turn(row, guard, tuple(hears), lookback.limits(), talk)
+    if stored is None:
         if guard is not None:
             raise Unsure
         return _there(row)
-    if new.is_late:
-        # A late row changes the scores of those after it.
-        pending.mark({row.user_id: row.txn_date})
-    past, own = heard.answer() or _asked_again({**store.row_values(row), **limits})
-    visits = lookback.read_seen(seen, past.columns)
-    if visits.known[0] and scoring.departs_last(own):
-        visits = departures.keep_one(row.id, visits)
-    features = scoring.end_last(own, past.columns, visits)
-    judged = scorer.judge_one(row.txn_date, features)
-    counting.SCORING.observe(time.perf_counter() - began)
-    scored = _finished(row, judged)
-    if past.loose >= packed_rows.LOOSE_ROWS:
-        after_answer(lambda: packed_rows.keep_read(row.user_id, past))
-    return Taken(row, Outcome.CREATED, (), scored, new.stored)
+    talk.check()
+    return Taken(row, Outcome.CREATED, (), course.finish(), stored)
 
 
-def _begun(result: PGresult) -> _Begun | None:
-    past = lookback.read(result)
-    return None if past is None else _Begun(past, scoring.begin_last(past.columns))
+class _Course:
+    """What is known of one row's score while the row is being stored, and after.
 
+    is_alone: nobody else has anything to do in the database transaction.
+    """
 
-def _asked_again(values: Mapping[str, Any]) -> _Begun:
-    past = lookback.read_again(lookback.OF_GIVEN, values)
-    return _Begun(past, scoring.begin_last(past.columns))
+    def __init__(self, row: Row, reference: references.Stored | None, *, is_alone: bool) -> None:
+        self.row = row
+        self.reference = reference
+        self.is_alone = is_alone
+        self.began = time.perf_counter()
+        self.past: lookback.Lookback | None = None
+        self.own: Sequence[float] = ()
+        self.seen: PGresult | None = None
+        self.departs = False
+        self.judged: Judged | Unscored | None = None
+        self.scored: Scored | Unscored | None = None
+
+    def hear_past(self, result: PGresult) -> None:
+        self.past = lookback.read(result)
+        if self.past is not None:
+            self.own = scoring.begin_last(self.past.columns)
+
+    def hear_seen(self, result: PGresult) -> None:
+        self.seen = result
+        # Else it is asked for again when the row is stored.
+        if self.past is not None:
+            self.judge(self.past, result)
+
+    def judge(self, past: lookback.Lookback, seen: PGresult) -> None:
+        visits = lookback.read_seen(seen, past.columns)
+        self.departs = bool(visits.known[0]) and scoring.departs_last(self.own)
+        features = scoring.end_last(self.own, past.columns, visits)
+        self.judged = scorer.judge_one(features, self.reference) if self.reference else scorer.NO_REFERENCE
+        counting.SCORING.observe(time.perf_counter() - self.began)
+
+    def reply(self) -> Sequence[Statement]:
+        kept = (departures.KEEP_ONE,) if self.departs else ()
+        return (*kept, round_trip.COMMIT) if self.is_alone and not self.is_anomaly else kept
+
+    @property
+    def is_anomaly(self) -> bool:
+        """Whether something is to be recorded, or that is not known yet."""
+        if isinstance(self.judged, Judged):
+            return bool(self.judged.scores.score[0] >= settings.ANOMALY_FLOOR)
+        return self.judged is None
+
+    def tell(self) -> None:
+        """The reasons of an ordinary row, while the disk writes."""
+        if not self.is_anomaly:
+            self.scored = _told(self.row, self.judged) if isinstance(self.judged, Judged) else self.judged
+
+    def finish(self) -> Scored | Unscored:
+        """The score when the row is stored; an anomaly is recorded."""
+        if self.judged is None and self.seen is not None:
+            self._ask_again(self.seen)
+        if isinstance(self.judged, Judged) and self.is_anomaly:
+            self.scored = _with_sentences(self.row, self.judged)
+            _record(self.row, self.scored, commits=self.is_alone)
+        if self.past is not None and self.past.loose >= packed_rows.LOOSE_ROWS:
+            after_answer(partial(packed_rows.keep_read, self.row.user_id, self.past))
+        assert self.scored is not None
+        return self.scored
+
+    def _ask_again(self, seen: PGresult) -> None:
+        """Where it could not be told which rows of one instant count."""
+        self.past = lookback.read_again(lookback.OF_GIVEN, {**store.row_values(self.row), **lookback.limits()})
+        self.own = scoring.begin_last(self.past.columns)
+        self.judge(self.past, seen)
+        if self.departs:
+            (kept,) = round_trip.together((departures.KEEP_ONE,), store.row_values(self.row))
+            round_trip.row(kept)
+        self.tell()
 
 
 def _there(row: Row) -> Taken:
@@ -129,24 +174,17 @@ def _failed(row: Row, error: Exception) -> Unscored:
     return unscored
 
 
-def _finished(row: Row, judged: Judged | Unscored) -> Scored | Unscored:
-    """The score with its reasons. An anomaly's is recorded; of any other the reasons are told while the disk writes."""
-    if isinstance(judged, Unscored):
-        return judged
-    if judged.scores.score[0] >= settings.ANOMALY_FLOOR:
-        scored = judged.only
-        _record(row, scored)
-        return scored
-    return judged.only if connection.savepoint_ids else round_trip.commit(lambda: _told(row, judged))
-
-
 def _told(row: Row, judged: Judged) -> Scored | Unscored:
     try:
-        scored = judged.only
-        return replace(scored, sentences=sentences(scored.reasons, row.currency))
+        return _with_sentences(row, judged)
     except Exception as error:
-        # The row is stored by now.
+        # The row is stored all the same.
         return _failed(row, error)
+
+
+def _with_sentences(row: Row, judged: Judged) -> Scored:
+    scored = judged.only
+    return replace(scored, sentences=sentences(scored.reasons, row.currency))
 
 
 def _execute(statements: str) -> None:
@@ -154,11 +192,11 @@ def _execute(statements: str) -> None:
         cursor.execute(statements)
 
 
-def _record(row: Row, scored: Scored) -> None:
+def _record(row: Row, scored: Scored, *, commits: bool) -> None:
     merchant = orjson.loads(row.meta_data).get("merchant_id")
     snapshot = (row.id, row.user_id, row.amount, row.currency, row.txn_date, row.status)
     finding = Finding(*snapshot, merchant_id=None if merchant is None else str(merchant), scored=scored)
-    record_fresh(finding, threshold=_threshold(row.txn_date))
+    record_fresh(finding, threshold=_threshold(row.txn_date), commits=commits)
 
 
 def _threshold(at: datetime) -> float:

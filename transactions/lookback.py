@@ -19,10 +19,20 @@ from psycopg.pq.abc import PGresult
 import scoring
 from anomalies import round_trip
 from scoring import visits
-from transactions.history import FAILED_STATUSES, NUMBERS_SQL, SQL, STRETCH_SQL, YEAR_2000_US, unpacked
+from transactions.history import (
+    COUNTED_SQL,
+    FAILED_STATUSES,
+    NUMBERS_SQL,
+    RECENT,
+    SQL,
+    STRETCH_SQL,
+    YEAR_2000_US,
+    unpacked,
+)
 
 UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", NUMBERS_SQL)
-SEEN_SQL = (SQL / "merchant_seen.sql").read_text().replace("{stretch}", STRETCH_SQL)
+SEEN_SQL = (SQL / "merchant_seen.sql").read_text()
+SEEN_SQL = SEEN_SQL.replace("{stretch}", STRETCH_SQL).replace("{departed}", COUNTED_SQL)
 STORED_SQL = "SELECT * FROM transactions WHERE id = %(id)s"
 GIVEN_SQL = (SQL / "history_given.sql").read_text()
 
@@ -41,6 +51,7 @@ MOST_READ = MOST_ROWS + 63
 LIMITS = {
     "most": MOST_READ,
     "visits": scoring.STRETCH_ROWS,
+    "recent": RECENT,
     "failed": "{" + ",".join(FAILED_STATUSES) + "}",
 }
 # Where there is no such row.
@@ -118,9 +129,11 @@ def read_again(statement: round_trip.Statement, values: Mapping[str, Any]) -> Lo
 
 def read_seen(result: PGresult, columns: scoring.Columns) -> scoring.Visits:
     """What SEEN_BY_STORED or SEEN_BY_GIVEN has answered of the last row of `columns`. Raises as `read`."""
-    (seen,) = round_trip.row(result) or (None,)
+    seen, *departed = round_trip.row(result) or NOTHING
     at_us, minor = unpacked([seen or b""])
-    return visits.alone(at_us[::-1], minor[::-1], known=bool(columns.merchant[-1:].any()))
+    recent, before = (int.from_bytes(count or b"") for count in departed)
+    known = bool(columns.merchant[-1:].any())
+    return visits.alone(at_us[::-1], minor[::-1], known=known, recent=recent, before=before)
 
 
 def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | None) -> Lookback:

@@ -20,13 +20,22 @@ from numpy.typing import NDArray
 import scoring
 from anomalies.estimates import estimated_rows
 from scoring import visits
-from transactions import departures
-from transactions.history import STRETCH_SQL, VISIT, VISIT_SQL, YEAR_2000_US, History, currency_codes, unpacked
+from transactions.history import (
+    COUNTED_SQL,
+    RECENT,
+    STRETCH_SQL,
+    VISIT,
+    VISIT_SQL,
+    YEAR_2000_US,
+    History,
+    currency_codes,
+    unpacked,
+)
 from transactions.models import Transaction
 
 SQL = Path(__file__).parent / "sql"
 STRETCHES = (SQL / "merchant_stretches.sql").read_text()
-STRETCHES = STRETCHES.replace("{stretch}", STRETCH_SQL).replace("{departed}", departures.COUNTED_SQL)
+STRETCHES = STRETCHES.replace("{stretch}", STRETCH_SQL).replace("{departed}", COUNTED_SQL)
 TIMELINE = (SQL / "merchant_timeline.sql").read_text().replace("{visit}", VISIT_SQL)
 DEPARTURES = (SQL / "departures_timeline.sql").read_text()
 OWN_DEPARTURES = (SQL / "departures_own.sql").read_text()
@@ -184,7 +193,7 @@ def looked_up(past: History, rows: NDArray[np.intp]) -> scoring.Visits:
     departed: list[bytes] = []
     known = past.columns.merchant[rows] != 0
     ids = [past.id_of(int(row)) for row in rows[known]]
-    limits = {"visits": scoring.STRETCH_ROWS, "recent": departures.RECENT}
+    limits = {"visits": scoring.STRETCH_ROWS, "recent": RECENT}
     for start in range(0, len(ids), LOOKED_UP_AT_ONCE):
         for payments, counts in _values(STRETCHES, {"ids": ids[start : start + LOOKED_UP_AT_ONCE], **limits}, 2):
             packed.append(payments)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import scoring
 from anomalies import references
 from anomalies.findings import Scored, Unscored
-from transactions import departures, history, lookback, merchants
+from transactions import history, lookback, merchants
 from transactions.instants import microseconds
 
 NO_REFERENCE = Unscored(
@@ -55,27 +55,21 @@ class Judged(NamedTuple):
 
 
 def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored:  # noqa: A002
-    """Score and reasons of one stored transaction, by what was known when it happened. Two or three queries."""
-    if references.in_force(txn_date) is None:
-        return NO_REFERENCE
-    judged = judge_one(txn_date, features_of(user_id=user_id, txn_date=txn_date, id=id))
-    return judged if isinstance(judged, Unscored) else judged.only
-
-
-def features_of(*, user_id: UUID, txn_date: datetime, id: UUID) -> scoring.Features:  # noqa: A002
-    """Those of one stored transaction. One query, and one more if it departs from its user's past."""
-    found, seen = lookback.up_to(user_id, txn_date, id)
-    begun = scoring.begin_last(found.columns)
-    if scoring.departs_last(begun):
-        seen = departures.seen_by(id, seen)
-    return scoring.end_last(begun, found.columns, seen)
-
-
-def judge_one(txn_date: datetime, features: scoring.Features) -> Judged | Unscored:
-    """The only row of `features`, whose time this is."""
+    """Score and reasons of one stored transaction, by what was known when it happened. Two queries."""
     reference = references.in_force(txn_date)
     if reference is None:
         return NO_REFERENCE
+    return judge_one(features_of(user_id=user_id, txn_date=txn_date, id=id), reference).only
+
+
+def features_of(*, user_id: UUID, txn_date: datetime, id: UUID) -> scoring.Features:  # noqa: A002
+    """Those of one stored transaction. One query."""
+    found, seen = lookback.up_to(user_id, txn_date, id)
+    return scoring.build_last(found.columns, seen)
+
+
+def judge_one(features: scoring.Features, reference: references.Stored) -> Judged:
+    """The only row of `features`, at whose time this reference is in force."""
     scores = scoring.score(features, reference.content)
     return Judged(LAST, features, scores, reference.id, reference.model_version_id)
 

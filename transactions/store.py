@@ -13,12 +13,11 @@ from uuid import UUID
 
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
-from psycopg.pq.abc import PGresult
 
 from anomalies import round_trip
 from anomalies.guard import Guard
 from anomalies.prepared import fetch
-from anomalies.round_trip import Heard, Statement
+from anomalies.round_trip import Statement, Talk
 from transactions.lines import COLUMNS, Lines, line
 from transactions.rows import FIELDS, BadRow, Problem, Row
 
@@ -74,12 +73,8 @@ class Written(NamedTuple):
 CREATED = Written(Outcome.CREATED)
 
 
-class InTurn(NamedTuple):
-    """A row just stored: whether its user has a row after it, and what nobody knows but the database."""
-
-    is_late: bool
-    # meta_data as its text, merchant_id, received_at.
-    stored: tuple[str | None, str | None, datetime]
+# What nobody knows of a row just stored but the database: meta_data as its text, merchant_id, received_at.
+Stored = tuple[str | None, str | None, datetime]
 
 
 class RefusedByDatabase(BadRow):
@@ -123,14 +118,14 @@ def write_lines(lines: Lines) -> list[Written]:
 
 
 def write_in_turn(
-    row: Row, guard: Guard | None, values: Mapping[str, Any], heard: Heard, then: Statement
-) -> tuple[InTurn | None, PGresult]:
+    row: Row, guard: Guard | None, asked: Sequence[Statement], values: Mapping[str, Any], talk: Talk
+) -> Stored | None:
     """Store one row, after waiting for the user's other rows that are just being stored in turn.
 
     The turn, and the limit of TURN_LIMIT_MS for a statement after it, last until the end of the caller's database
-    transaction. One round trip: what is `heard`, and `then` another statement, are asked when it is the row's turn,
-    before it is stored, and take its fields and `values`; the latter's answer is the second one returned. The first is
-    None if the id was there or the guard says no: then nothing was stored.
+    transaction, which the talk may commit. One round trip: other statements are asked when it is the row's turn, before
+    it is stored, and take its fields and `values`; what the talk says comes after it. A row that came late marks its
+    user. Returns None if the id was there or the guard says no: then nothing was stored.
     Raises RefusedByDatabase, or what any of the statements raises; after that, the caller's transaction is broken.
     """
     given = row_values(row)
@@ -140,15 +135,14 @@ def write_in_turn(
         given |= {f"guard_{place}": value for place, value in enumerate(guard.values)}
     insert = _insert_in_turn(guard.condition if guard else "true")
     with _constraints_told([row.id]):
-        _, _, asked, inserted = round_trip.together((TURN, heard.statement, then, insert), given, meanwhile=heard)
-        found = round_trip.row(inserted)
+        results = round_trip.together((TURN, *asked, insert), given, talk=talk)
+        found, *_ = map(round_trip.row, results[len(asked) + 1 :])
     if guard is not None:
         guard.is_met = found is not None
     if found is None:
-        return None, asked
-    is_late, meta_data, merchant_id, received_us = (None if value is None else value.decode() for value in found)
-    received_at = YEAR_1970 + timedelta(microseconds=int(received_us or 0))
-    return InTurn(is_late == "t", (meta_data, merchant_id, received_at)), asked
+        return None
+    meta_data, merchant_id, received_us = (None if value is None else value.decode() for value in found)
+    return meta_data, merchant_id, YEAR_1970 + timedelta(microseconds=int(received_us or 0))
 
 
 @cache

@@ -210,7 +210,7 @@ def make_crowd() -> None:
 @pytest.mark.parametrize(
     ("listing", "conditions", "ordering", "index"),
     [
-        (ANOMALIES, [], "newest", "ix_anomaly_date"),
+        (ANOMALIES, [], "newest", "ix_anomaly_recent"),
         (ANOMALIES, [], "score", "ix_anomaly_score"),
         (ANOMALIES, [Condition("user_id", "exact", SOMEBODY)], "newest", "ix_anomaly_user_date"),
         (CASES, [Condition("state", "in", ["open", "claimed"])], "priority", "ix_case_queue"),

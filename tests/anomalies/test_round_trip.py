@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from anomalies import round_trip
-from anomalies.round_trip import Heard, Statement, command, row, together
+from anomalies.round_trip import COMMIT, Statement, Talk, command, row, together
 from tests.conftest import login_of
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +23,7 @@ ALONE = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 SUM = Statement("SELECT %(one)s::int + %(two)s::int")
 COUNT = "SELECT count(*) FROM django_content_type WHERE app_label = 'round_trip'"
 QUOTIENT = Statement("SELECT %(one)s::int / %(two)s::int")
+PRODUCT = Statement("SELECT %(one)s::int * %(two)s::int")
 NOTHING = Statement("SELECT 1 WHERE false")
 
 
@@ -121,48 +122,81 @@ def test_a_round_trip_counts_as_one(django_assert_num_queries: DjangoAssertNumQu
 
 def test_an_answer_is_heard_while_the_server_is_still_at_work() -> None:
     slow = Statement("SELECT pg_sleep(0.2), clock_timestamp()")
-    heard_at: list[datetime] = []
-    heard = Heard(SUM, lambda result: (heard_at.append(timezone.now()), row(result))[1])
-    *_, ended = together((NOTHING, SUM, slow), {"one": 1, "two": 1}, meanwhile=heard)
-    assert heard.answer() == [b"2"]
+    heard: list[tuple[object, datetime]] = []
+    talk = Talk({SUM: lambda result: heard.append((row(result), timezone.now()))})
+    *_, ended = together((NOTHING, SUM, slow), {"one": 1, "two": 1}, talk=talk)
+    ((told, heard_at),) = heard
+    assert told == [b"2"]
     _, at = row(ended) or (None, b"")
-    assert heard_at[0] < datetime.fromisoformat((at or b"").decode())
+    assert heard_at < datetime.fromisoformat((at or b"").decode())
 
 
 def test_what_is_heard_counts_also_where_a_later_statement_fails() -> None:
-    heard = Heard(SUM, row)
+    heard: list[object] = []
+    talk = Talk({SUM: lambda result: heard.append(row(result))})
     with pytest.raises(DataError), transaction.atomic():
-        row(together((SUM, QUOTIENT), {"one": 8, "two": 0}, meanwhile=heard)[-1])
-    assert heard.answer() == [b"8"]
+        row(together((SUM, QUOTIENT), {"one": 8, "two": 0}, talk=talk)[-1])
+    assert heard == [[b"8"]]
 
 
-def test_a_fault_of_the_hearer_is_told_when_the_answer_is_asked_for() -> None:
-    def hear(_result: object) -> None:
-        raise ZeroDivisionError
+def test_what_is_said_because_of_what_was_heard_comes_last_on_the_same_trip(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    steps: list[str] = []
+    hears = {SUM: lambda _: steps.append("sum"), QUOTIENT: lambda _: steps.append("quotient")}
+    talk = Talk(hears, lambda: (steps.append("reply"), (PRODUCT,))[1], lambda: steps.append("meanwhile"))
+    with django_assert_num_queries(1):
+        results = together((SUM, QUOTIENT, NOTHING), {"one": 8, "two": 2}, talk=talk)
+    talk.check()
+    assert steps == ["sum", "quotient", "reply", "meanwhile"]
+    assert [row(one) for one in results] == [[b"10"], [b"4"], None, [b"16"]]
 
-    heard = Heard(SUM, hear)
-    _, last = together((SUM, QUOTIENT), {"one": 8, "two": 2}, meanwhile=heard)
-    assert row(last) == [b"4"]
+
+@pytest.mark.parametrize("at", ["hears", "reply", "meanwhile"])
+def test_a_fault_of_ours_is_told_afterwards_and_ends_the_talk(at: str) -> None:
+    steps: list[str] = []
+
+    def step(name: str) -> tuple[Statement, ...]:
+        steps.append(name)
+        return (PRODUCT,) if 1 // (name != at) else ()
+
+    talk = Talk({SUM: lambda _: step("hears")}, lambda: step("reply"), lambda: step("meanwhile"))
+    results = together((SUM, QUOTIENT), {"one": 8, "two": 2}, talk=talk)
     with pytest.raises(ZeroDivisionError):
-        heard.answer()
+        talk.check()
+    assert steps[-1] == at
+    said = [[b"16"]] if at == "meanwhile" else []
+    assert [row(one) for one in results] == [[b"10"], [b"4"], *said]
 
 
 @ALONE
-def test_what_is_sent_again_is_heard_again() -> None:
-    together((SUM, QUOTIENT), {"one": 1, "two": 1})
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_what_is_sent_again_is_heard_and_answered_again(is_begun: bool) -> None:
+    together((SUM, QUOTIENT, PRODUCT), {"one": 1, "two": 1})
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
-    heard = Heard(SUM, row)
+    heard: list[object] = []
+    talk = Talk({SUM: lambda result: heard.append(row(result))}, lambda: (PRODUCT,))
     with transaction.atomic():
-        together((QUOTIENT, SUM), {"one": 1, "two": 1}, meanwhile=heard)
-    assert heard.answer() == [b"2"]
+        if is_begun:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        results = together((QUOTIENT, SUM), {"one": 2, "two": 2}, talk=talk)
+    talk.check()
+    assert heard[-1] == [b"4"]
+    assert [row(one) for one in results] == [[b"1"], [b"4"], [b"4"]]
 
 
 @ALONE
-def test_something_is_computed_while_the_transaction_is_committed() -> None:
+def test_the_reply_may_commit_and_something_is_computed_until_the_disk_has_it() -> None:
+    computed: list[int] = []
+    talk = Talk({SUM: row}, lambda: (COMMIT,), lambda: computed.append(6 * 7))
     with transaction.atomic():
         ContentType.objects.create(app_label="round_trip", model="committed")
-        assert round_trip.commit(lambda: 6 * 7) == 42
+        *_, done = together((SUM,), {"one": 1, "two": 1}, talk=talk)
+        row(done)
+        talk.check()
+        assert computed == [42]
         # For everybody else it is committed before the block ends.
         with psycopg.connect(**login_of(connection.get_connection_params())) as other:
             assert other.execute(COUNT).fetchone() == (1,)
@@ -173,18 +207,19 @@ def test_something_is_computed_while_the_transaction_is_committed() -> None:
 
 
 @transaction.atomic
-def stored(model: str, meanwhile: Callable[[], object], *, by: Callable[[], None] = lambda: None) -> None:
-    """Store something, and commit while something is computed, after what somebody else does."""
+def stored(model: str, statement: Statement, *, by: Callable[[], None] = lambda: None) -> None:
+    """Store something, and commit after a statement, and after what somebody else does."""
     ContentType.objects.create(app_label="round_trip", model=model)
     by()
-    round_trip.commit(meanwhile)
+    for result in together((statement,), {"one": 8, "two": 0}, talk=Talk(reply=lambda: (COMMIT,))):
+        row(result)
 
 
 @ALONE
-def test_what_fails_meanwhile_is_raised_when_all_is_committed() -> None:
-    with pytest.raises(ZeroDivisionError):
-        stored("committed", lambda: 1 // 0)
-    assert ContentType.objects.filter(app_label="round_trip").count() == 1
+def test_nothing_is_committed_behind_what_failed() -> None:
+    with pytest.raises(DataError, match="division by zero"):
+        stored("failed", QUOTIENT)
+    assert not ContentType.objects.filter(app_label="round_trip").exists()
 
 
 def end_our_session() -> None:
@@ -195,6 +230,6 @@ def end_our_session() -> None:
 @ALONE
 def test_a_commit_that_fails_is_told_and_nothing_is_stored() -> None:
     with pytest.raises(OperationalError):
-        stored("lost", lambda: None, by=end_our_session)
+        stored("lost", SUM, by=end_our_session)
     connection.close()
     assert not ContentType.objects.filter(app_label="round_trip").exists()

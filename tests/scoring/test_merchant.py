@@ -116,8 +116,9 @@ def test_one_row_with_its_stretch_alone_has_the_numbers_of_the_whole_table() -> 
     for i in range(150, len(columns), 431):
         own = np.flatnonzero((columns.user == columns.user[i]) & (np.arange(len(columns)) <= i))
         seen = stretch(columns, i) if columns.merchant[i] else []
-        alone = visits.alone(columns.at_us[seen], columns.minor[seen], known=bool(columns.merchant[i]))
-        alone = alone.with_departures(*(int(counts[i]) for counts in counted))
+        recent, before = (int(counts[i]) for counts in counted)
+        known = bool(columns.merchant[i])
+        alone = visits.alone(columns.at_us[seen], columns.minor[seen], known=known, recent=recent, before=before)
         wanted = np.arange(len(own)) == len(own) - 1
         np.testing.assert_array_equal(build(picked(columns, own), wanted, alone).values[0], whole.values[i])
 

@@ -180,7 +180,7 @@ def test_a_key_that_may_only_read_stores_nothing() -> None:
 
 
 def test_a_fault_in_scoring_costs_no_transaction(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transactions.scorer.judge_one", lambda *_: 1 / 0)
+    monkeypatch.setattr("scoring.begin_last", lambda *_: 1 / 0)
     answer = post(client, "transactions/", body())
     assert answer.status_code == HTTPStatus.CREATED
     assert answer.json()["unscored"]["code"] == "failed"

@@ -17,9 +17,10 @@ import scoring
 from anomalies.findings import Scored
 from anomalies.models import PendingScore, Reference
 from tests.transactions import traffic
-from transactions import backlog, crew, departures, history, intake, norms, pieces, scorer, store
+from transactions import backlog, crew, departures, history, intake, lookback, norms, pieces, scorer, store
 from transactions.models import Departure, Transaction
 from transactions.rows import Row
+from transactions.store import Outcome
 
 pytestmark = pytest.mark.django_db
 
@@ -71,15 +72,24 @@ def test_a_live_payment_that_departs_is_kept_and_one_that_does_not_is_not(rows: 
     assert kept() == told()
 
 
-def test_a_payment_that_does_not_depart_asks_nothing_more(
+def test_a_payment_that_departs_asks_nothing_more(
     rows: list[Row], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     intake.take([after(rows)])  # Whatever is read once a process.
     usual, large = after(rows), after(rows, amount=Decimal(90_000))
     store.write([usual, large])
-    for row, queries in ((usual, 1), (large, 2)):
-        with django_assert_num_queries(queries):
+    for row in (usual, large):
+        with django_assert_num_queries(1):
             scorer.features_of(user_id=row.user_id, txn_date=row.txn_date, id=row.id)
+
+
+def test_another_payment_with_the_id_of_one_that_is_stored_is_not_kept_for_it(rows: list[Row]) -> None:
+    usual = after(rows)
+    intake.take([usual])
+    (taken,) = intake.take([replace(usual, amount=Decimal(90_000))])
+    assert taken.outcome is Outcome.CONFLICT
+    assert usual.id not in kept()
+    assert kept() == told()
 
 
 def test_other_departures_at_the_merchant_raise_a_live_score(rows: list[Row]) -> None:
@@ -183,10 +193,9 @@ def test_departures_are_read_by_one_range_scan(rows: list[Row]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
             cursor.execute("SET LOCAL enable_seqscan = off")
-            values = {"id": paid.id, "oldest": traffic.START, "recent": departures.RECENT}
-            cursor.execute("EXPLAIN (FORMAT JSON) " + departures.SEEN_ONE.sql, values)
+            values = {**lookback.limits(), "id": paid.id}
+            cursor.execute("EXPLAIN (FORMAT JSON) " + lookback.SEEN_BY_STORED.sql, values)
             (found,) = cursor.fetchone()
         plan = json.dumps(found)
         assert "ix_departure_merchant" in plan
         assert "Seq Scan" not in plan
-        assert '"Sort"' not in plan

@@ -1,11 +1,10 @@
 """The way of a transaction: stored, scored, recorded; nothing that scoring does can lose a row."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from threading import Thread
-from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +15,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from anomalies import references, round_trip
 from anomalies.findings import Scored, Unscored
 from anomalies.models import Anomaly, Case, PendingScore, Reference
+from anomalies.round_trip import Statement, Talk
 from scoring.reference import VERSION
 from tests.conftest import login_of
 from tests.transactions import traffic
@@ -188,14 +188,16 @@ def test_a_row_whose_reasons_cannot_be_told_is_stored_and_waits(monkeypatch: pyt
 def test_a_row_whose_commit_is_lost_is_stored_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     past = known_traffic()
     row = next_of(past[0])
-    commit = round_trip.commit
+    reply = Talk.reply
 
-    def lost(meanwhile: Callable[[], Any]) -> Any:
+    def lost(talk: Talk) -> Sequence[Statement]:
         with psycopg.connect(**login_of(connection.get_connection_params()), autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
-        return commit(meanwhile)
+        said = reply(talk)
+        assert round_trip.COMMIT in said
+        return said
 
-    monkeypatch.setattr(round_trip, "commit", lost)
+    monkeypatch.setattr(Talk, "reply", lost)
     (taken,) = intake.take([row])
     assert (taken.outcome, taken.scored) == (Outcome.CREATED, FAILED)
     assert dict(PendingScore.objects.values_list("user_id", "since")) == {row.user_id: row.txn_date}

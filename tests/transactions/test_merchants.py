@@ -1,6 +1,7 @@
 """What a row sees of its merchant: the same by every way of reading it, and never more than a bounded part."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -119,6 +120,24 @@ def test_the_file_is_written_only_where_it_is_cheaper(tmp_path: Path) -> None:
     some.users = 1
     some.features(past, one)
     assert some.shared is None
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_file_may_be_written_beside_other_work(tmp_path: Path) -> None:
+    store.write(traffic.rows(400, users=4))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE transactions")
+    past = everything()
+    expected = row_by_row(past).values
+    begun, few = merchants.Stretches(tmp_path), merchants.Stretches(tmp_path)
+    with ThreadPoolExecutor(1) as thread:
+        begun.begin(400, thread)
+        few.begin(3, thread)
+        assert begun.begun is not None
+        assert few.begun is None
+        np.testing.assert_array_equal(begun.features(past).values, expected)
+        np.testing.assert_array_equal(few.features(past).values, expected)
+    assert (begun.shared, few.shared) == (tmp_path, None)
 
 
 def test_the_file_of_a_run_is_gone_at_its_end() -> None:
