@@ -69,8 +69,14 @@ class Tail:
         return self.values.tolist(), self.surprises.tolist()
 
     def value(self, surprise: float) -> float:
-        """The value that has this surprise: 2 asks for the 99 % quantile."""
-        return float(np.interp(surprise, self.surprises, self.values))
+        """The value that has this surprise: 2 asks for the 99 % quantile. Every explanation asks for the same few."""
+        if surprise not in self._values:
+            self._values[surprise] = float(np.interp(surprise, self.surprises, self.values))
+        return self._values[surprise]
+
+    @cached_property
+    def _values(self) -> dict[float, float]:
+        return {}
 
     def as_json(self) -> dict[str, list[float]]:
         return {"values": self.values.tolist(), "surprises": self.surprises.tolist()}
