@@ -89,7 +89,7 @@ class _Course:
         self.row = row
         self.reference = reference
         self.is_alone = is_alone
-        self.began = time.perf_counter()
+        self.began, self.took_s = time.perf_counter(), 0.0
         self.past: lookback.Lookback | None = None
         self.own: Sequence[float] = ()
         self.seen: PGresult | None = None
@@ -113,7 +113,7 @@ class _Course:
         self.departs = bool(visits.known[0]) and scoring.departs_last(self.own)
         features = scoring.end_last(self.own, past.columns, visits)
         self.judged = scorer.judge_one(features, self.reference) if self.reference else scorer.NO_REFERENCE
-        counting.SCORING.observe(time.perf_counter() - self.began)
+        self.took_s = time.perf_counter() - self.began
 
     def reply(self) -> Sequence[Statement]:
         kept = (departures.KEEP_ONE,) if self.departs else ()
@@ -135,6 +135,7 @@ class _Course:
         """The score when the row is stored; an anomaly is recorded."""
         if self.judged is None and self.seen is not None:
             self._ask_again(self.seen)
+        counting.SCORING.observe(self.took_s)
         if isinstance(self.judged, Judged) and self.is_anomaly:
             self.scored = _with_sentences(self.row, self.judged)
             _record(self.row, self.scored, commits=self.is_alone)
