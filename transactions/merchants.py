@@ -118,12 +118,13 @@ class Stretches:
     begun: Future[None] | None = None
 
     def begin(self, rows: int, beside: Executor) -> None:
-        """Decide for a run over about so many rows; the file is written while the run does what does not need it yet.
+        """For a run over about so many rows the file, if it is worth while, is written before it is needed.
 
-        In a thread of its own, which sees what is committed.
+        In a thread of its own, which sees what is committed. If it is not, the first piece decides, which may be of a
+        reference.
         """
-        self.is_decided = True
         if self.folder and _is_worth_while(rows):
+            self.is_decided = True
             self.begun = beside.submit(_in_thread, connection.settings_dict, write_payments, self.folder)
 
     def features(self, past: History, wanted: NDArray[np.bool_] | None = None) -> scoring.Features:
