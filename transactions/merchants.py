@@ -125,7 +125,7 @@ class Stretches:
         """
         if self.folder and _is_worth_while(rows):
             self.is_decided = True
-            self.begun = beside.submit(_in_thread, connection.settings_dict, write_payments, self.folder)
+            self.begun = beside.submit(_write_in_thread, connection.settings_dict, self.folder)
 
     def features(self, past: History, wanted: NDArray[np.bool_] | None = None) -> scoring.Features:
         """Features of the history's wanted rows, or of the given ones."""
@@ -161,11 +161,11 @@ def _is_worth_while(rows: int) -> bool:
     return rows * ROWS_A_LOOKUP > estimated_rows(Transaction.objects.all())
 
 
-def _in_thread(database: dict[str, Any], work: Callable[[Path], None], folder: Path) -> None:
+def _write_in_thread(database: dict[str, Any], folder: Path) -> None:
     # In a test, and for whoever is the owner, it is not the database of the settings.
     connection.settings_dict = database
     try:
-        work(folder)
+        write_payments(folder)
     finally:
         connection.close()
 
