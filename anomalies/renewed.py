@@ -85,24 +85,27 @@ def after_answer(do: Callable[[], object]) -> None:
         _after_answers.due[id(once)] = once
 
 
-def renew_due() -> None:
-    """Read anew what requests found too old. For a server, after it has sent an answer; raises nothing.
+def renew_due() -> bool:
+    """Read anew what requests found too old: whether anything was. For a server, after an answer; raises nothing.
 
     One thread renews a value, and those that still find the old one meanwhile do not wait. After a failure it is left
     to grow old for settings.LIVE_CACHE_S.
     """
     _after_answers.happens = True
     if _after_answers.has_just_failed:
-        return
+        return False
+    tried = False
     while _after_answers.due:
         try:
             _, one = _after_answers.due.popitem()
         except KeyError:  # Another thread was quicker.
-            return
+            break
+        tried = True
         try:
             if one.is_old():
                 one.renew()
         except Exception:
             _after_answers.last_failure = time.monotonic()
             log.exception("renewal_failed")
-            return
+            break
+    return tried

@@ -92,6 +92,10 @@ def pre_fork(_server: Any, _worker: Any) -> None:
 
 def post_request(_worker: Any, _request: Any, _environ: Any, _answer: Any) -> None:
     """The answer has left: read anew what the next ones go by, so that nobody waits for it."""
+    from django.db import close_old_connections
+
     from anomalies.renewed import renew_due
 
-    renew_due()
+    if renew_due():
+        # As after a request: the next one looks at the thread's connection before it counts on it.
+        close_old_connections()

@@ -66,6 +66,8 @@ class Reconnecting:
 
 def is_gone(connection: Any) -> bool:
     """True if the server has closed this idle connection. Asks the server only where it has said something."""
+    if connection.closed:  # A query has found out already: there is no socket to look at any more.
+        return True
     poll = select.poll()
     poll.register(connection.pgconn.socket, select.POLLIN)
     if not poll.poll(0):

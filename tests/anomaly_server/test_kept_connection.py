@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,6 +54,17 @@ def test_a_server_that_has_ended_meanwhile_costs_no_request(thread: Any) -> None
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [ended])
     assert backend(thread) != ended
+
+
+def test_one_that_is_lost_during_a_request_does_not_stay_with_the_thread(thread: Any) -> None:
+    lost = backend(thread)
+    with thread.cursor() as cursor, connection.cursor() as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [lost])
+        with pytest.raises(OperationalError):
+            cursor.execute("SELECT 1")
+    thread.close_if_unusable_or_obsolete()
+    assert thread.connection is None
+    assert backend(thread) != lost
 
 
 def test_a_transaction_that_was_left_open_is_not_kept(thread: Any) -> None:

@@ -9,10 +9,12 @@ import threading
 import time
 from contextlib import closing, suppress
 from http.client import HTTPException
+from typing import Any
 
 import psycopg
 import pytest
 
+from anomaly_server import settings
 from anomaly_server.embedded_postgres import server
 from tests.anomaly_server.programs import wait_until
 from tests.faults.serving import BASE, Answer, Site, answers, kill, payment, read
@@ -30,6 +32,17 @@ def test_a_restart_of_postgresql_costs_no_request(site: Site) -> None:
     site.start_postgres()
     # What it says instead, where it does not answer.
     assert [told.body for told in together(site, 8) if told.status != 200] == []
+
+
+def test_neither_does_one_after_a_process_has_renewed_what_it_keeps(site: Site) -> None:
+    """What it renews follows an answer, by queries on the thread's connection that belong to no request."""
+    together(site, 8, post_from=100)
+    time.sleep(settings.LIVE_CACHE_S)
+    together(site, 8, post_from=200)
+    site.kill_postgres()
+    site.start_postgres()
+    # Twice: a connection that was lost does not stay with its thread either.
+    assert [told.body for told in together(site, 8) + together(site, 8) if told.status != 200] == []
 
 
 def test_while_the_database_is_away_it_says_so_and_then_recovers_by_itself(site: Site) -> None:
@@ -53,10 +66,15 @@ def test_while_the_database_is_away_it_says_so_and_then_recovers_by_itself(site:
     assert site.ask(f"{BASE}transactions/").status == 200
 
 
-def together(site: Site, count: int) -> list[Answer]:
+def together(site: Site, count: int, *, post_from: int = 0) -> list[Answer]:
     """Answers to requests that are made at the same time, and so need a connection to the database each."""
     found: list[Answer] = []
-    threads = [threading.Thread(target=lambda: found.append(site.ask(f"{BASE}transactions/"))) for _ in range(count)]
+    bodies = [payment(post_from + number) if post_from else None for number in range(count)]
+
+    def ask(body: Any) -> None:
+        found.append(site.ask(f"{BASE}transactions/", body))
+
+    threads = [threading.Thread(target=ask, args=[body]) for body in bodies]
     for thread in threads:
         thread.start()
     for thread in threads:
