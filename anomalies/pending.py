@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from anomalies.prepared import run
+from anomalies.prepared import array, run
 
 # The text of two arrays, of users and of their instants, as PostgreSQL reads them.
 Marks = tuple[str, str]
@@ -24,10 +24,10 @@ def mark(since: Mapping[UUID, datetime]) -> None:
 
 
 def marks(since: Mapping[str, str]) -> Marks:
-    """What `put` needs. As texts: of a list, psycopg asks each element how it is to be written."""
+    """What `put` needs."""
     # Every writer goes in the order of the ids: two loads that share users cannot wait for each other.
     users = sorted(since)
-    return f"{{{','.join(users)}}}", f"{{{','.join([since[user] for user in users])}}}"
+    return array(users), array(since[user] for user in users)
 
 
 def put(marks: Marks) -> None:

@@ -4,11 +4,19 @@ Django's cursor writes the values into the text of a query, which PostgreSQL the
 right for queries that are asked now and then; here it would be as long as the query itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
+
+
+def array(values: Iterable[Any]) -> str:
+    """The text of an array of ids, instants or numbers, as PostgreSQL reads it.
+
+    Of a list, psycopg asks each element how it is to be written, which takes five times as long.
+    """
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def fetch(statement: str, values: Sequence[Any] | Mapping[str, Any], *, prepare: bool = True) -> list[tuple[Any, ...]]:

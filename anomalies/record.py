@@ -9,16 +9,36 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from anomalies import cases, outbox
 from anomalies.findings import Finding
+from anomalies.prepared import array
 
 SQL = Path(__file__).parent / "sql"
 KNOWN = (SQL / "findings_known.sql").read_text()
 UPDATE = (SQL / "findings_update.sql").read_text()
 INSERT = (SQL / "findings_insert.sql").read_text()
+# The columns of a new anomaly, each with its type.
+TYPES = {
+    "transaction_id": "uuid",
+    "user_id": "uuid",
+    "amount": "numeric",
+    "currency": "varchar",
+    "txn_date": "timestamptz",
+    "status": "varchar",
+    "merchant_id": "text",
+    "score": "float8",
+    "rarity": "float8",
+    "raw": "float8",
+    "reasons": "jsonb",
+    "features": "jsonb",
+    "reference_id": "uuid",
+    "model_version_id": "uuid",
+}
+COPY = f"COPY anomalies ({', '.join(TYPES)}) FROM STDIN (FORMAT BINARY)"
 DROP = (SQL / "findings_drop.sql").read_text()
 STANDING = (SQL / "findings_standing.sql").read_text()
 
@@ -59,7 +79,7 @@ def record(
 ) -> Recorded:
     """Keep what reaches settings.ANOMALY_FLOOR, drop what no longer does, open and fill cases.
 
-    Runs in the caller's database transaction: about six statements for each 2,000 findings, none if there
+    Runs in the caller's database transaction: about eight statements for each 2,000 findings, none if there
     is nothing to say. Two writers may record the same user at once.
 
     findings: a new transaction below the floor may be left out. One below the floor drops its anomaly,
@@ -92,7 +112,7 @@ def standing(users: Sequence[UUID], since: Sequence[datetime], *, until: datetim
     To be read before the rows that are scored again: what a live request records meanwhile is then not dropped.
     """
     with connection.cursor() as cursor:
-        cursor.execute(STANDING, {"users": list(users), "since": list(since), "until": until})
+        cursor.execute(STANDING, {"users": array(users), "since": array(since), "until": until})
         return [Standing(*row) for row in cursor.fetchall()]
 
 
@@ -124,8 +144,8 @@ def _slices(findings: Sequence[Finding]) -> Iterator[Sequence[Finding]]:
 def _write(findings: Sequence[Finding]) -> None:
     """Update the anomalies that exist, then insert the ones at the floor that are missing."""
     keys = {
-        "users": [finding.user_id for finding in findings],
-        "ids": [finding.transaction_id for finding in findings],
+        "users": array(finding.user_id for finding in findings),
+        "ids": array(finding.transaction_id for finding in findings),
     }
     with connection.cursor() as cursor:
         cursor.execute(KNOWN, keys)
@@ -138,11 +158,34 @@ def _write(findings: Sequence[Finding]) -> None:
         ]
         if changed:
             cursor.execute(UPDATE, {"findings": _as_json(changed)})
-        if not missing:
-            return
-        cursor.execute(INSERT, {"findings": _as_json(missing)})
-        added = {transaction_id for (transaction_id,) in cursor.fetchall()}
-    _tell([finding for finding in missing if finding.transaction_id in added])
+    if missing:
+        _tell(_insert(missing))
+
+
+def _insert(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Those of the new anomalies that no other writer has added meanwhile."""
+    try:
+        with transaction.atomic():
+            _copy(findings)
+    except IntegrityError:
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT, {"findings": _as_json(findings)})
+            added = {transaction_id for (transaction_id,) in cursor.fetchall()}
+        return [finding for finding in findings if finding.transaction_id in added]
+    return findings
+
+
+def _copy(findings: Sequence[Finding]) -> None:
+    """Raises IntegrityError. In four fifths of the time that an INSERT takes, which would read them as JSON."""
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(COPY) as copy:
+        copy.set_types(list(TYPES.values()))
+        for finding in findings:
+            row = {**columns(finding), "amount": finding.amount}
+            copy.write_row([_json(row[name]) if kind == "jsonb" else row[name] for name, kind in TYPES.items()])
+
+
+def _json(value: object) -> Jsonb:
+    return Jsonb(value, orjson.dumps)
 
 
 def _tell(added: Sequence[Finding]) -> None:
@@ -170,7 +213,14 @@ def columns(finding: Finding) -> Mapping[str, object]:
         "rarity": scored.rarity,
         "raw": scored.raw,
         "reasons": scored.reasons,
-        "features": {name: value for name, value in scored.features.items() if math.isfinite(value)},
+        "features": _finite(scored.features),
         "reference_id": scored.reference_id,
         "model_version_id": scored.model_version_id,
     }
+
+
+def _finite(features: Mapping[str, float]) -> Mapping[str, float]:
+    """JSON has no other numbers. Nearly always that is all of them."""
+    if all(map(math.isfinite, features.values())):
+        return features
+    return {name: value for name, value in features.items() if math.isfinite(value)}

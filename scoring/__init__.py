@@ -4,7 +4,7 @@ from scoring.blend import Scores, level, score
 from scoring.columns import KEYS, LARGEST_MINOR, Columns
 from scoring.departures import departing
 from scoring.features import Features, begin_last, build, build_last, departs_last, end_last, join
-from scoring.reasons import explain, reasons
+from scoring.reasons import Explained, explain, reasons
 from scoring.reference import GROUPS, MINIMUM_ROWS, BadReference, Reference, TooFewRows
 from scoring.visits import DEPARTURES_US, STRETCH_ROWS, Visits
 from scoring.windows import HISTORY_ROWS
@@ -18,6 +18,7 @@ __all__ = [
     "MINIMUM_ROWS",
     "BadReference",
     "Columns",
+    "Explained",
     "Features",
     "STRETCH_ROWS",
     "Reference",

@@ -7,6 +7,8 @@ row's reasons add up to its raw.
 """
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,26 +28,30 @@ Row = dict[str, float]
 Reason = dict[str, object]
 
 
+class Explained(NamedTuple):
+    """A row's known features, and the reasons for its score, the weightiest first."""
+
+    features: Row
+    reasons: list[Reason]
+
+
 def reasons(features: Features, scores: Scores, i: int) -> list[Reason]:
     """The reasons of row i, the weightiest first."""
-    return explain(features, scores, [i])[0]
+    return explain(features, scores, [i])[0].reasons
 
 
-def explain(features: Features, scores: Scores, rows: Sequence[int]) -> list[list[Reason]]:
-    """The reasons of several rows, in their order."""
+def explain(features: Features, scores: Scores, rows: Sequence[int]) -> list[Explained]:
+    """Several rows, in their order."""
     picked = features.take(np.asarray(rows, np.intp))
     norms = scores.reference.norms
     leading = [leading_evidence(picked, scores, group) for group in GROUPS]
     result = []
     for place, i in enumerate(rows):
-        row = picked.row(place)
+        row, currency = picked.row(place), int(picked.currency[place])
         parts = zip(GROUPS, leading, scores.contributions[i].tolist(), strict=True)
-        found = [
-            reason(group, names[place], part, row, norms, int(picked.currency[place]))
-            for group, names, part in parts
-            if part > 0
-        ]
-        result.append(sorted(found, key=lambda one: -float(str(one["contribution"]))))
+        weightiest_first = sorted([part for part in parts if part[2] > 0], key=itemgetter(2), reverse=True)
+        found = [reason(group, names[place], part, row, norms, currency) for group, names, part in weightiest_first]
+        result.append(Explained(row, found))
     return result
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import scoring
 from anomalies import references, round_trip
 from anomalies.models import PendingScore
-from anomalies.prepared import run
+from anomalies.prepared import array, run
 from transactions import crew, history
 from transactions.crew import Job
 from transactions.history import History
@@ -94,6 +94,11 @@ def _due() -> Sequence[Wanted]:
 def keep(piece: Piece, past: History, departs: NDArray[np.bool_]) -> None:
     """Keep which of a piece's wanted rows depart, (k,), in the place of what was told before. Two statements."""
     departing = [past.id_of(int(row)) for row in np.flatnonzero(past.wanted)[departs]]
-    values = {"users": piece.users, "since": piece.since, "until": piece.until, "departing": departing}
+    values = {
+        "users": array(piece.users),
+        "since": array(piece.since),
+        "until": piece.until,
+        "departing": array(departing),
+    }
     run(FORGET, values)
     run(KEEP, values)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import scoring
 from anomalies.estimates import estimated_rows
+from anomalies.prepared import array
 from scoring import visits
 from transactions.history import (
     COUNTED_SQL,
@@ -196,7 +197,7 @@ def looked_up(past: History, rows: NDArray[np.intp]) -> scoring.Visits:
     ids = [past.id_of(int(row)) for row in rows[known]]
     limits = {"visits": scoring.STRETCH_ROWS, "recent": RECENT}
     for start in range(0, len(ids), LOOKED_UP_AT_ONCE):
-        for payments, counts in _values(STRETCHES, {"ids": ids[start : start + LOOKED_UP_AT_ONCE], **limits}, 2):
+        for payments, counts in _values(STRETCHES, {"ids": array(ids[start : start + LOOKED_UP_AT_ONCE]), **limits}, 2):
             packed.append(payments)
             departed.append(counts)
     lengths, counted = np.zeros(len(rows), np.int64), np.zeros((2, len(rows)), np.int64)
@@ -211,7 +212,7 @@ def looked_up(past: History, rows: NDArray[np.intp]) -> scoring.Visits:
 
 def _own_departures(past: History, rows: NDArray[np.intp], shop: NDArray[np.int64]) -> visits.Stretch:
     """Departures of the users of some rows, and where those of each row's user at its shop lie among them."""
-    packed = _values(OWN_DEPARTURES, {"users": [past.users[place] for place in past.places]}, 1)
+    packed = _values(OWN_DEPARTURES, {"users": array(past.users[place] for place in past.places)}, 1)
     lengths = [len(part or b"") // DEPARTURE.itemsize for (part,) in packed]
     found = np.frombuffer(b"".join([part for (part,) in packed if part]), DEPARTURE)
     there = number(found["merchant"].astype(np.int64), currency_codes(found["currency"]))

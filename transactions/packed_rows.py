@@ -15,7 +15,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 import scoring
-from anomalies.prepared import run
+from anomalies.prepared import array, run
 from transactions import history, lookback
 from transactions.instants import instant, microseconds
 
@@ -80,10 +80,10 @@ def keep(packed: Sequence[Packed]) -> None:
     ordered = sorted(packed, key=lambda one: one.user_id)
     if ordered:
         values = {
-            "users": [one.user_id for one in ordered],
-            "since": [one.since for one in ordered],
-            "until": [instant(int(one.numbers[0, -1])) for one in ordered],
-            "rows": [one.numbers.shape[1] for one in ordered],
+            "users": array(one.user_id for one in ordered),
+            "since": array(one.since for one in ordered),
+            "until": array(instant(int(one.numbers[0, -1])) for one in ordered),
+            "rows": array(one.numbers.shape[1] for one in ordered),
             "contents": [one.numbers.astype(lookback.PACKED).tobytes() for one in ordered],
         }
         run(KEEP, {**values, "layout": lookback.limits()["layout"]})

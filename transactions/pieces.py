@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 import scoring
+from anomalies.prepared import array
 from transactions.history import END_OF_TIME
 
 # What one piece reads: some 60 MB of features. It also bounds how much a killed run does again.
@@ -80,8 +81,8 @@ def counts(wanted: Sequence[Wanted], *, until: datetime = END_OF_TIME, before: i
     """How many rows each user has that are wanted, and at most `before` more before these. One query."""
     users, since = zip(*wanted, strict=True)
     parameters: dict[str, Any] = {
-        "users": list(users),
-        "since": list(since),
+        "users": array(users),
+        "since": array(since),
         "until": until,
         "most": ROWS_AT_ONCE + 1,
         "rows": before,

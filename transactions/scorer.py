@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -32,23 +32,23 @@ class Judged(NamedTuple):
 
     def scored(self, places: Sequence[int]) -> list[Scored]:
         """Numbers, reasons and known features of the rows at `places` in here."""
-        reasons = scoring.explain(self.features, self.scores, places)
-        return [self._scored(i, why) for i, why in zip(places, reasons, strict=True)]
+        explained = scoring.explain(self.features, self.scores, places)
+        return [self._scored(i, why) for i, why in zip(places, explained, strict=True)]
 
     @property
     def only(self) -> Scored:
         """Those of its only row."""
         return self.scored([0])[0]
 
-    def _scored(self, i: int, reasons: list[dict[str, Any]]) -> Scored:
+    def _scored(self, i: int, why: scoring.Explained) -> Scored:
         score = float(self.scores.score[i])
         return Scored(
             raw=float(self.scores.raw[i]),
             rarity=float(self.scores.rarity[i]),
             score=score,
             level=scoring.level(score),
-            reasons=reasons,
-            features=self.features.row(i),
+            reasons=why.reasons,
+            features=why.features,
             reference_id=self.reference_id,
             model_version_id=self.model_version_id,
         )

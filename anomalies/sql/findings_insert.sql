@@ -1,5 +1,5 @@
--- Adds anomalies, in the order of their keys. One that another writer added meanwhile stays as it is: scoring is a
--- pure function, so both found the same.
+-- Adds anomalies of which another writer may have added some meanwhile, in the order of their keys. Those stay as they
+-- are: scoring is a pure function, so both found the same.
 INSERT INTO anomalies (
     transaction_id, user_id, amount, currency, txn_date, status, merchant_id, score, rarity, raw, reasons, features,
     reference_id, model_version_id

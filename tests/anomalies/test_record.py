@@ -66,7 +66,7 @@ class TestAnomalies:
     def test_many_findings_take_as_many_statements_as_few(self, django_assert_max_num_queries):
         ReferenceFactory()
         found = [finding(user=uuid4(), score=70.0) for _ in range(500)]
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(10):
             record(found, threshold=60)
         assert Anomaly.objects.count() == Case.objects.count() == 500
 
@@ -274,3 +274,29 @@ def test_an_alert_that_meets_a_closing_analyst_opens_a_new_case(closes_first):
     assert errors == []
     new = Case.objects.get(state="open")
     assert list(new.anomalies.values_list("score", flat=True)) == [90.0]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_another_writer_adds_meanwhile_stays_and_the_rest_is_added():
+    found, other = finding(user=USER, score=55.0), finding(user=OTHER, score=50.0)
+    recorded: list[int] = []
+
+    def write() -> None:
+        try:
+            with transaction.atomic():
+                recorded.append(record([found, other], threshold=math.inf).kept)
+        finally:
+            connection.close()
+
+    second = threading.Thread(target=write)
+    with transaction.atomic():
+        record([found], threshold=math.inf)
+        second.start()
+        # It has seen no anomaly there, and waits for what becomes of this one.
+        second.join(timeout=0.3)
+        assert second.is_alive()
+    second.join()
+    assert recorded == [2]
+    assert sorted(Anomaly.objects.values_list("transaction_id", "score")) == sorted(
+        (one.transaction_id, one.scored.score) for one in (found, other)
+    )

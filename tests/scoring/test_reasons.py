@@ -32,7 +32,7 @@ def scored() -> tuple[Features, Scores]:
 
 def test_contributions_add_up_to_raw_the_weightiest_first(scored: tuple[Features, Scores]) -> None:
     features, scores = scored
-    for i, found in enumerate(explain(features, scores, range(len(features)))):
+    for i, (_, found) in enumerate(explain(features, scores, range(len(features)))):
         parts = [one["contribution"] for one in found]
         assert sum(parts) == pytest.approx(scores.raw[i], abs=1e-9)
         assert parts == sorted(parts, reverse=True)
@@ -42,13 +42,13 @@ def test_contributions_add_up_to_raw_the_weightiest_first(scored: tuple[Features
 def test_reasons_are_plain_data_without_unknown_numbers(scored: tuple[Features, Scores]) -> None:
     features, scores = scored
     for found in explain(features, scores, range(0, len(features), 7)):
-        assert json.loads(json.dumps(found, allow_nan=False)) == found
+        assert json.loads(json.dumps(found.reasons, allow_nan=False)) == found.reasons
 
 
 def test_several_rows_are_explained_as_each_alone(scored: tuple[Features, Scores]) -> None:
     features, scores = scored
     rows = [5, 4711 % len(features), 99]
-    assert explain(features, scores, rows) == [reasons(features, scores, i) for i in rows]
+    assert [one.reasons for one in explain(features, scores, rows)] == [reasons(features, scores, i) for i in rows]
 
 
 def test_every_evidence_has_details() -> None:

@@ -3,7 +3,7 @@
 INSERT INTO packed_rows (user_id, since, until, layout, rows, ids, content)
 SELECT given.user_id, given.since, given.until, %(layout)s, stored.rows, stored.ids, given.content
 FROM unnest(
-    %(users)b::uuid[], %(since)b::timestamptz[], %(until)b::timestamptz[], %(rows)b::integer[], %(contents)b::bytea[]
+    %(users)s::uuid[], %(since)s::timestamptz[], %(until)s::timestamptz[], %(rows)s::integer[], %(contents)b::bytea[]
 ) AS given (user_id, since, until, rows, content)
 CROSS JOIN LATERAL (
     SELECT count(*)::integer AS rows, bit_xor(uuid_hash(id)) AS ids FROM transactions
