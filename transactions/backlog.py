@@ -56,16 +56,19 @@ def score_pending(
     `progress` hears (users done, users in all) now and then; `should_stop` is asked between batches. With more than
     one of `workers`, as many processes share what one batch leaves; this one is among them.
     """
-    began, total = time.monotonic(), PendingScore.objects.count()
+    began, total, others = time.monotonic(), PendingScore.objects.count(), 0
     with merchants.stretches(users=total) as stretches, ThreadPoolExecutor(1) as thread:
         if total and workers > 1:
-            stretches.begin(_rows_about(total), thread)
+            rows = _rows_about(total)
+            stretches.begin(rows, thread)
+            others = workers - 1 if total > FIRST_BATCH_USERS or rows > pieces.ROWS_AT_ONCE else 0
         if total:
             departures.bring_up_to_date(should_stop=should_stop, workers=workers)
-        first = Summary(references=norms.build_due(stretches) if total and not should_stop() else 0)
-        score_batches(first, stretches, should_stop=should_stop, most=1)
-        others = workers - 1 if not should_stop() and PendingScore.objects.exists() else 0
-        with crew.beside([crew.Job("transactions.backlog.score_share", (stretches.shared,))] * others) as helpers:
+        # They start, which takes seconds, while this process does what only one can do.
+        with crew.beside([crew.Job(f"{__name__}.score_share")] * (0 if should_stop() else others)) as helpers:
+            first = Summary(references=norms.build_due(stretches) if total and not should_stop() else 0)
+            score_batches(first, stretches, should_stop=should_stop, most=1)
+            helpers.begin(stretches.shared)
             run = _Run(first, helpers, total, progress)
             score_batches(run.own, stretches, should_stop=should_stop, heard=run.tell)
             while helpers.at_work:
@@ -108,11 +111,12 @@ class _Run:
             self.progress(done, max(self.total, done))
 
 
-def score_share(pipe: Connection, merchants_file: Path | None) -> None:
+def score_share(pipe: Connection) -> None:
     """Score batches until nothing waits or the pipe says stop: the job of a helper.
 
-    merchants_file: the folder of the run's file of merchants, if it has one.
+    It begins when the pipe tells the folder of the run's file of merchants, or that there is none.
     """
+    merchants_file: Path | None = crew.told_to_begin(pipe)
     summary, stretches = Summary(), merchants.of_file(merchants_file)
     score_batches(summary, stretches, should_stop=pipe.poll, heard=lambda: crew.tell(pipe, summary))
 

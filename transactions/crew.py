@@ -20,6 +20,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.2
+STOP = "stop"
 
 
 class Job(NamedTuple):
@@ -60,11 +61,16 @@ class Crew:
     def at_work(self) -> bool:
         return any(not pipe.closed for pipe in self.members)
 
+    def begin(self, what: object) -> None:
+        """What every member of a job that waits for it (`told_to_begin`) needs to begin."""
+        for pipe in self.members:
+            tell(pipe, what)
+
     def stop(self) -> None:
         """Every member stops after the piece of work that it has begun."""
         for pipe in self.members:
             if not pipe.closed:
-                tell(pipe, "stop")
+                tell(pipe, STOP)
 
 
 @contextmanager
@@ -103,6 +109,17 @@ def _member(database: dict[str, Any], pipe: Connection, work: str, args: tuple[A
     connection.settings_dict.update(database)
     import_string(work)(pipe, *args)
     connection.close()
+
+
+def told_to_begin(pipe: Connection) -> Any:
+    """For a member: wait for what `Crew.begin` tells. Raises SystemExit where it is to stop, or nobody is there."""
+    try:
+        what = pipe.recv()
+    except EOFError:
+        what = STOP
+    if what == STOP:
+        raise SystemExit(0)
+    return what
 
 
 def tell(pipe: Connection, what: object) -> None:

@@ -167,7 +167,7 @@ def test_an_anomaly_that_is_recorded_during_a_batch_stays(monkeypatch: pytest.Mo
     assert Anomaly.objects.filter(pk=late.id).exists()
 
 
-SCORE = crew.Job("transactions.backlog.score_share", (None,))
+SCORE = crew.Job("transactions.backlog.score_share")
 
 
 def in_other_session(row: Row) -> None:
@@ -200,6 +200,7 @@ def test_the_helpers_tell_all_they_did() -> None:
     intake.take(traffic.rows(3000), score=False)
     norms.build_due()
     with crew.beside([SCORE] * 2) as helpers:
+        helpers.begin(None)
         while helpers.at_work:
             helpers.listen(60)
     done = sum(helpers.told.values(), backlog.Summary())
@@ -216,6 +217,7 @@ def test_the_batch_of_a_killed_process_is_scored_by_another() -> None:
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE anomalies IN ACCESS EXCLUSIVE MODE")
         with crew.beside([SCORE]) as helpers:
+            helpers.begin(None)
             (member,) = helpers.members.values()
             with ThreadPoolExecutor(1) as elsewhere:
                 elsewhere.submit(wait_for_a_waiting_session).result()
