@@ -22,11 +22,15 @@ from django.db.models import Max
 from anomalies import budget, cases, pending, references
 from anomalies.findings import Finding, Scored
 from anomalies.models import Anomaly, PendingScore
+from anomalies.prepared import array, fetch
 from anomalies.record import CASES_FOR, record, standing
 from transactions import crew, departures, history, merchants, norms, packed_rows, pieces, scorer
-from transactions.models import Transaction
 
 FIRST_BATCH_USERS = 200
+SNAPSHOTS = """
+    SELECT id, user_id, amount, currency, txn_date, status, merchant_id
+    FROM transactions WHERE id = ANY(%s::uuid[])
+"""
 
 Progress = Callable[[int, int], None]
 
@@ -210,7 +214,4 @@ def _kept(past: history.History, judged: scorer.Judged, judged_before: set[UUID]
 
 def _with_snapshots(found: dict[UUID, Scored]) -> list[Finding]:
     """The findings with what the anomalies keep of their transactions. One query."""
-    rows = Transaction.objects.filter(id__in=list(found)).values_list(
-        "id", "user_id", "amount", "currency", "txn_date", "status", "merchant_id"
-    )
-    return [Finding(*row, found[row[0]]) for row in rows]
+    return [Finding(*row, found[row[0]]) for row in fetch(SNAPSHOTS, [array(found)])]
