@@ -24,7 +24,8 @@ from statistics import median  # noqa: E402
 import numpy as np  # noqa: E402
 
 import scoring  # noqa: E402
-from benchmarks.detection import RIVALS, evidence  # noqa: E402
+from benchmarks.detection import evidence  # noqa: E402
+from benchmarks.rivals import RIVALS  # noqa: E402
 from scoring.columns import Floats  # noqa: E402
 
 DAY_US = 86_400_000_000
