@@ -214,4 +214,4 @@ def _kept(past: history.History, judged: scorer.Judged, judged_before: set[UUID]
 
 def _with_snapshots(found: dict[UUID, Scored]) -> list[Finding]:
     """The findings with what the anomalies keep of their transactions. One query."""
-    return [Finding(*row, found[row[0]]) for row in fetch(SNAPSHOTS, [array(found)])]
+    return [Finding(*(*row, found[row[0]])) for row in fetch(SNAPSHOTS, [array(found)])]

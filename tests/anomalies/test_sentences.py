@@ -226,7 +226,7 @@ def test_every_reason_of_real_scores_can_be_said() -> None:
     columns.failed[-3:] = True
     columns.minor[::50] = 0
     features, reference = reference_of(columns)
-    found = explain(features, score(features, reference), range(len(features)))
+    found = [row.reasons for row in explain(features, score(features, reference), range(len(features)))]
     sentences = [sentence(one, "EUR") for row in found for one in row]
     assert len(sentences) == sum(map(len, found)) > np.count_nonzero(columns.minor)
     assert not any(word in text for text in sentences for word in ("nan", "%(", "None"))

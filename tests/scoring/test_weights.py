@@ -6,7 +6,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from scoring import Features, Reference, explain, score
+from scoring import Features, Reference, reasons, score
 from scoring.reference import GROUPS, TIE_BREAKER, WEIGHTS, contributions
 from scoring.weights import BadWeights, checked
 from tests.scoring.histories import population, reference_of
@@ -65,7 +65,8 @@ def test_a_row_alone_has_the_bits_that_it_has_among_many_with_weights(features: 
         alone = score(row, weighted)
         assert alone.contributions[0].tolist() == many.contributions[i].tolist()
         assert (alone.raw[0], alone.score[0]) == (many.raw[i], many.score[i])
-        assert sum(reason["contribution"] for reason in explain(row, alone, [0])[0]) == pytest.approx(alone.raw[0])
+        found = reasons(row, alone, 0)
+        assert sum(reason["contribution"] for reason in found) == pytest.approx(alone.raw[0])
 
 
 def test_weights_travel_with_the_reference(features: Features, weighted: Reference) -> None:
