@@ -5,7 +5,8 @@
 Makes a database of its own on the configured server, with a history in which one merchant has 5 % of all rows,
 scores it, and drops it at the end. Two servers run side by side, one with LIVE_SCORING=false, and are sent to
 in turns: other work on the machine slows both alike, and the ratios are what counts. Payments are ordinary and in
-order; one in a hundred is ten times as large. The client is one small process on the same machine.
+order, and begin where the history ends; one in a hundred is ten times as large. The client is one small process on the
+same machine.
 
 Three things are measured, each of both servers:
 
@@ -17,6 +18,11 @@ Three things are measured, each of both servers:
   throughput in other words; nobody runs a payment system like that.
 - *processor time* of a POST during the closed loop: of the server's processes, and of PostgreSQL's sessions, where
   that runs on the same machine. It does not depend on what else the machine does, or much less.
+
+Percentiles are of each turn, and of these the median over all turns is told: others on the machine take its processors
+away for some hundredths of a second now and then, and where that happens to one server more often, all its slowest of a
+hundred are theirs. A ratio is the median of those of a turn to the other server's turn beside it. In brackets is what
+comes of all turns taken together.
 
 A commit waits for the disk if the server's `fsync` and `synchronous_commit` say so, which they do unless somebody
 has turned them off; the embedded server does as in production. They are printed with the figures.
@@ -32,9 +38,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from http.client import HTTPConnection
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from socket import socket
 from typing import Any
 
@@ -50,6 +56,7 @@ from django.db import connection  # noqa: E402
 from uuid_utils.compat import uuid7  # noqa: E402
 
 from benchmarks import payments, processor_time  # noqa: E402
+from scoring.columns import Floats  # noqa: E402
 from transactions import keys, pieces, scopes  # noqa: E402
 
 # In a closed loop. An open one has as many as nobody ever waits for.
@@ -71,7 +78,8 @@ class Server:
     port: int
     pid: int
     key: str
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {"latency": [], "saturated": []})
+    # Of each turn, the seconds of each answer.
+    turns: dict[str, list[list[float]]] = field(default_factory=lambda: {"latency": [], "saturated": []})
     anomalies: int = 0
     took: float = 0.0
     # Processor time in the closed loop.
@@ -85,15 +93,27 @@ class Server:
         if any((score is not None) != self.scores for score in answers["scores"]):
             raise SystemExit("Some answers have a score, and some have none.")
         self.anomalies += sum((score or 0) >= 40 for score in answers["scores"])
-        self.seconds["latency" if rate else "saturated"] += answers["seconds"]
+        self.turns["latency" if rate else "saturated"].append(answers["seconds"])
         if not rate:
             self.took += answers["took"]
             self.ours_s += processor_time.of_program(self.pid) - ours
             self.database_s += (processor_time.of_database() or np.nan) - (database or np.nan)
 
+    @property
+    def posts(self) -> int:
+        """In the closed loop."""
+        return sum(map(len, self.turns["saturated"]))
+
+    def milliseconds(self, loop: str, percent: int) -> Floats:
+        """The percentile of each turn."""
+        return 1000 * np.array([np.percentile(turn, percent) for turn in self.turns[loop]])
+
+    def milliseconds_of_all(self, loop: str, percent: int) -> float:
+        return 1000 * float(np.percentile(np.concatenate(self.turns[loop]), percent))
+
     def forget(self) -> None:
         """What was measured so far: it has warmed up."""
-        self.seconds = {"latency": [], "saturated": []}
+        self.turns = {"latency": [], "saturated": []}
         self.anomalies, self.took, self.ours_s, self.database_s = 0, 0.0, 0.0, 0.0
 
 
@@ -115,12 +135,25 @@ def request(body: bytes, key: str) -> bytes:
     return head.encode() + body
 
 
-def bodies(users: Iterator[str], count: int, randomness: random.Random) -> list[bytes]:
-    """The next payments of the next users."""
-    return [_body(user, randomness) for user in islice(users, count)]
+class Clock:
+    """Goes on from the newest payment of the history: a gap after it would make everybody look asleep until now."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT max(txn_date) FROM transactions")
+            self.newest: datetime = cursor.fetchone()[0]
+
+    def now(self) -> datetime:
+        return self.newest + timedelta(seconds=time.monotonic() - self.began)
 
 
-def _body(user: str, randomness: random.Random) -> bytes:
+def bodies(users: Iterator[str], count: int, randomness: random.Random, clock: Clock) -> list[bytes]:
+    """The next payments of the next users, as `benchmarks.payments` makes those before them."""
+    return [_body(user, randomness, clock.now()) for user in islice(users, count)]
+
+
+def _body(user: str, randomness: random.Random, at: datetime) -> bytes:
     level = 2 + int(user[-12:], 16) % 4
     amount = randomness.lognormvariate(level, 0.6) * (10 if randomness.random() < 0.01 else 1)
     payment = {
@@ -128,10 +161,10 @@ def _body(user: str, randomness: random.Random) -> bytes:
         "user_id": user,
         "amount": f"{amount:.2f}",
         "currency": "EUR" if level < 5 else "USD",
-        "txn_date": datetime.now(UTC).isoformat(),
+        "txn_date": at.isoformat(),
         "status": "completed",
         "meta_data": {
-            "merchant_id": "market" if randomness.random() < 0.05 else f"m{randomness.randrange(5000)}",
+            "merchant_id": "market" if randomness.random() < 0.05 else f"m{round(5000 * randomness.random() ** 2)}",
             "category": f"c{int(user[-12:], 16) % 7}",
             "country": "DE",
         },
@@ -179,7 +212,7 @@ def key() -> str:
 def measure(requests: int, rate: float) -> dict[str, float]:
     """Turns of both servers: some to warm up, then all of the closed loop, then all of the open one."""
     # One after the other: nobody pays many times a second.
-    everybody, randomness, text = pieces.everybody(), random.Random(1), key()
+    everybody, randomness, text, clock = pieces.everybody(), random.Random(1), key(), Clock()
     randomness.shuffle(everybody)
     users = cycle(map(str, everybody))
     with ExitStack() as running:
@@ -188,31 +221,31 @@ def measure(requests: int, rate: float) -> dict[str, float]:
         def turns(count: int, rate: float) -> None:
             for _ in range(count):
                 for one in servers.values():
-                    one.turn(bodies(users, TURN, randomness), rate)
+                    one.turn(bodies(users, TURN, randomness, clock), rate)
 
         turns(2, 0)
         for one in servers.values():
             one.forget()
         turns(requests // TURN, 0)
         scoring = servers["scoring"]
-        rate = rate or USUAL_LOAD * len(scoring.seconds["saturated"]) / scoring.took
+        rate = rate or USUAL_LOAD * scoring.posts / scoring.took
         turns(requests // TURN, rate)
     print(f"{scoring.anomalies / (2 * requests):.1%} of the scored payments were anomalies", file=sys.stderr)
     return {"rate": rate, **figures(servers)}
 
 
 def figures(servers: dict[str, Server]) -> dict[str, float]:
-    """p50 and p99 in milliseconds over all turns, processor time of a POST in milliseconds, and ratios."""
+    """p50 and p99, medians of turns and of all, and processor time of a POST, all in milliseconds; and ratios."""
     found: dict[str, float] = {}
-    for loop in ("latency", "saturated"):
-        for percent in (50, 99):
-            at = {name: 1000 * float(np.percentile(one.seconds[loop], percent)) for name, one in servers.items()}
-            found |= {f"{loop}_{name}_p{percent}_ms": value for name, value in at.items()}
-            found[f"{loop}_p{percent}_ratio"] = at["scoring"] / at["storing"]
+    for loop, percent in product(("latency", "saturated"), (50, 99)):
+        scoring, storing = (servers[name].milliseconds(loop, percent) for name in NAMES)
+        found[f"{loop}_p{percent}_ratio"] = float(np.median(scoring / storing))
+        for name, one in servers.items():
+            found[f"{loop}_{name}_p{percent}_ms"] = float(np.median(one.milliseconds(loop, percent)))
+            found[f"{loop}_{name}_p{percent}_of_all_ms"] = one.milliseconds_of_all(loop, percent)
     for name, one in servers.items():
-        posts = len(one.seconds["saturated"])
-        found[f"{name}_ours_ms"] = 1000 * one.ours_s / posts
-        found[f"{name}_postgresql_ms"] = 1000 * one.database_s / posts
+        found[f"{name}_ours_ms"] = 1000 * one.ours_s / one.posts
+        found[f"{name}_postgresql_ms"] = 1000 * one.database_s / one.posts
     return found
 
 
@@ -228,8 +261,9 @@ def told(found: dict[str, float]) -> Iterator[str]:
     for loop, title in (("latency", f"latency at {found['rate']:.0f} a second"), ("saturated", "saturated")):
         for percent in (50, 99):
             scoring, storing = (found[f"{loop}_{name}_p{percent}_ms"] for name in NAMES)
-            ratio = f"{found[f'{loop}_p{percent}_ratio']:5.2f} x"
-            yield f"{title:>26} p{percent}  scoring {scoring:7.2f} ms   storing {storing:7.2f} ms   {ratio}"
+            of_all = [found[f"{loop}_{name}_p{percent}_of_all_ms"] for name in NAMES]
+            ratios = f"{found[f'{loop}_p{percent}_ratio']:5.2f} x   ({of_all[0]:.2f}, {of_all[1]:.2f} ms)"
+            yield f"{title:>26} p{percent}  scoring {scoring:7.2f} ms   storing {storing:7.2f} ms   {ratios}"
     for whose in ("ours", "postgresql"):
         scoring, storing = (found[f"{name}_{whose}_ms"] for name in NAMES)
         yield f"{'processor time':>26} {whose}: scoring {scoring:.2f} ms   storing {storing:.2f} ms"

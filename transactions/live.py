@@ -104,8 +104,8 @@ class _Course:
 
     def hear_seen(self, result: PGresult) -> None:
         self.seen = result
-        # Else it is asked for again when the row is stored.
-        if self.past is not None:
+        # Else the past is asked for again when the row is stored.
+        if self.past is not None and lookback.is_whole(self.past, result):
             self.judge(self.past, result)
 
     def judge(self, past: lookback.Lookback, seen: PGresult) -> None:
@@ -145,7 +145,7 @@ class _Course:
         return self.scored
 
     def _ask_again(self, seen: PGresult) -> None:
-        """Where it could not be told which rows of one instant count."""
+        """Where it could not be told which rows of one instant count, or one is missing from the packed rows."""
         self.past = lookback.read_again(lookback.OF_GIVEN, {**store.row_values(self.row), **lookback.limits()})
         self.own = scoring.begin_last(self.past.columns)
         self.judge(self.past, seen)

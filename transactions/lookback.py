@@ -30,9 +30,11 @@ from transactions.history import (
     unpacked,
 )
 
-UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", NUMBERS_SQL)
+SEAL_SQL = (SQL / "packed_seal.sql").read_text()
+WHOLE_SQL = (SQL / "packed_whole.sql").read_text().replace("{seal}", SEAL_SQL)
+UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", NUMBERS_SQL).replace("{seal}", SEAL_SQL)
 SEEN_SQL = (SQL / "merchant_seen.sql").read_text()
-SEEN_SQL = SEEN_SQL.replace("{stretch}", STRETCH_SQL).replace("{departed}", COUNTED_SQL)
+SEEN_SQL = SEEN_SQL.replace("{stretch}", STRETCH_SQL).replace("{departed}", COUNTED_SQL).replace("{whole}", WHOLE_SQL)
 STORED_SQL = "SELECT * FROM transactions WHERE id = %(id)s"
 GIVEN_SQL = (SQL / "history_given.sql").read_text()
 
@@ -55,7 +57,7 @@ LIMITS = {
     "failed": "{" + ",".join(FAILED_STATUSES) + "}",
 }
 # Where there is no such row.
-NOTHING = (None, None, None)
+NOTHING = (None, None, None, None)
 
 
 def _statement(paid: str, *, is_exact: bool = False) -> round_trip.Statement:
@@ -78,20 +80,24 @@ class Lookback(NamedTuple):
     """A row, last, after the rows before it that its features may use.
 
     numbers (PACKED_NUMBERS, n): the same rows, or somewhat more of them, as they may be packed: all that are stored
-    from the instant `since_us` on. The last `loose` of them are not packed yet.
+    from the instant `since_us` on. The last `loose` of them are not packed yet; the seal says what the others were
+    (packed_seal.sql), None where there are none.
     """
 
     columns: scoring.Columns
     numbers: NDArray[np.int64]
     since_us: int
     loose: int
+    seal: bytes | None = None
 
 
 def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[Lookback, scoring.Visits]:  # noqa: A002
     """That of the stored transaction `id`, and what it sees of its merchant. One round trip."""
     values = {"user_id": user_id, "txn_date": txn_date, "id": id, **limits()}
     own, seen = round_trip.together((OF_STORED, SEEN_BY_STORED), values)
-    found = read(own) or read_again(OF_STORED, values)
+    found = read(own)
+    if found is None or not is_whole(found, seen):
+        found = read_again(OF_STORED, values)
     return found, read_seen(seen, found.columns)
 
 
@@ -112,38 +118,47 @@ def _limits(server_version: int) -> dict[str, Any]:
 def read(result: PGresult) -> Lookback | None:
     """What OF_STORED or OF_GIVEN has answered; None where it has to be asked again. Raises Django's error if it failed.
 
-    It goes by the index, in whose order rows of one instant are the other way round. Where its limit has cut through
-    such rows, others than these count; and a row that came late is missing from those that are packed.
+    It goes by the index, in whose order rows of one instant are the other way round: where its limit has cut through
+    such rows, others than these count. And where `is_whole` says no of what is read, it has to be asked again, too.
     """
-    newest, content, since = round_trip.row(result) or NOTHING
-    numbers = None if since and content is None else oldest_first(newest or b"")
-    return None if numbers is None else _joined(numbers, content, since)
+    newest, content, since, seal = round_trip.row(result) or NOTHING
+    numbers = oldest_first(newest or b"")
+    return None if numbers is None else _joined(numbers, content, since, seal)
+
+
+def is_whole(found: Lookback, seen: PGresult) -> bool:
+    """Whether no row came late and is missing from the packed ones: SEEN_BY_STORED or SEEN_BY_GIVEN, which has answered
+    after them, says what is stored in their place. It looks while `begin_last` is computed. Raises as `read`.
+    """
+    *_, whole = round_trip.row(seen) or NOTHING
+    return found.seal is None or found.seal == whole
 
 
 def read_again(statement: round_trip.Statement, values: Mapping[str, Any]) -> Lookback:
-    """The same where `read` says None. One query."""
+    """The same where `read` says None, or `is_whole` no. One query."""
     (result,) = round_trip.together((EXACTLY[statement],), values)
-    newest, content, since = round_trip.row(result) or NOTHING
-    return _joined(oldest_first(newest or b"", is_exact=True), content, since)
+    newest, *packed = round_trip.row(result) or NOTHING
+    return _joined(oldest_first(newest or b"", is_exact=True), *packed)
 
 
 def read_seen(result: PGresult, columns: scoring.Columns) -> scoring.Visits:
     """What SEEN_BY_STORED or SEEN_BY_GIVEN has answered of the last row of `columns`. Raises as `read`."""
-    seen, *departed = round_trip.row(result) or NOTHING
+    seen, *departed, _ = round_trip.row(result) or NOTHING
     at_us, minor = unpacked([seen or b""])
     recent, before = (int.from_bytes(count or b"") for count in departed)
     known = bool(columns.merchant[-1:].any())
     return visits.alone(at_us[::-1], minor[::-1], known=known, recent=recent, before=before)
 
 
-def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | None) -> Lookback:
+def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | None, seal: bytes | None) -> Lookback:
     """numbers: those of the rows that were looked up; the others are what the database sends."""
     loose = numbers.shape[1]
-    # Of the instant at which the limit has cut some may be missing.
-    since_us = int(numbers[0, 0]) + 1 if loose == MOST_READ else 0
     if content and since and loose < MOST_READ:
         packed = np.frombuffer(content, PACKED).reshape(PACKED_NUMBERS, -1)
         numbers, since_us = np.concatenate((packed, numbers), axis=1), int.from_bytes(since, signed=True) + YEAR_2000_US
+        return Lookback(columns_of(numbers[:, -MOST_ROWS:]), numbers, since_us, loose, seal)
+    # Of the instant at which the limit has cut some may be missing.
+    since_us = int(numbers[0, 0]) + 1 if loose == MOST_READ else 0
     return Lookback(columns_of(numbers[:, -MOST_ROWS:]), numbers, since_us, loose)
 
 

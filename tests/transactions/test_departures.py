@@ -193,7 +193,7 @@ def test_departures_are_read_by_one_range_scan(rows: list[Row]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
             cursor.execute("SET LOCAL enable_seqscan = off")
-            values = {**lookback.limits(), "id": paid.id}
+            values = {**lookback.limits(), "id": paid.id, "user_id": paid.user_id}
             cursor.execute("EXPLAIN (FORMAT JSON) " + lookback.SEEN_BY_STORED.sql, values)
             (found,) = cursor.fetchone()
         plan = json.dumps(found)

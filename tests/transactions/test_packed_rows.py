@@ -15,7 +15,7 @@ from django.test import override_settings
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 import scoring
-from anomalies import renewed
+from anomalies import renewed, round_trip
 from anomalies.models import PendingScore
 from anomalies.renewed import renew_due
 from tests.conftest import login_of
@@ -28,6 +28,7 @@ from transactions.taken import TIMED_OUT
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
+END_LAST = scoring.end_last
 
 
 def made(instants: Sequence[int]) -> list[Row]:
@@ -136,6 +137,20 @@ def test_another_row_in_the_place_of_one_that_was_deleted_is_noticed() -> None:
     assert past_of(rows[105]).loose == 106
 
 
+def test_a_late_row_that_comes_in_while_packed_rows_are_read_is_noticed() -> None:
+    rows = stored(range(110))
+    assert keep_up_to(rows[99])
+    values = {**store.row_values(rows[105]), **lookback.limits()}
+    (own,) = round_trip.together((lookback.OF_STORED,), values)
+    late(rows, 42.5)
+    # Another process packs it, too, before the other half is asked for.
+    assert keep_up_to(rows[99])
+    (seen,) = round_trip.together((lookback.SEEN_BY_STORED,), values)
+    found = lookback.read(own)
+    assert found is not None
+    assert not lookback.is_whole(found, seen)
+
+
 def test_what_came_in_since_it_was_read_keeps_it_from_being_packed() -> None:
     rows = stored(range(110))
     read = past_of(rows[99])
@@ -201,21 +216,24 @@ def test_rows_in_any_order_have_the_same_past_packed_or_not(monkeypatch: pytest.
     rows = traffic.rows(250, users=3, days=2)
     shuffled = [rows[i] for i in sorted(range(len(rows)), key=lambda i: i + random.Random(seed + i).randrange(12))]
     for row in shuffled:
-        found, computed = [], lookback.read
+        used: list[scoring.Columns] = []
 
-        def read(result: object, computed: object = computed, found: list[object] = found) -> object:
-            found.append(computed(result))  # type: ignore[operator]
-            return found[-1]
+        def end_last(
+            begun: list[float],
+            columns: scoring.Columns,
+            visits: scoring.Visits | None,
+            used: list[scoring.Columns] = used,
+        ) -> scoring.Features:
+            used.append(columns)
+            return END_LAST(begun, columns, visits)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(lookback, "read", read)
+            patch.setattr(scoring, "end_last", end_last)
             intake.take([row])
         renew_due()
         expected = history.of_users([row.user_id], [traffic.START])
         place = next(i for i in range(len(expected)) if expected.id_of(i) == row.id)
-        past = found[-1] or lookback.read_again(lookback.OF_STORED, {**store.row_values(row), **lookback.limits()})
-        assert isinstance(past, lookback.Lookback)
-        assert_same_past(past.columns, expected.columns.part(0, place + 1))
+        assert_same_past(used[-1], expected.columns.part(0, place + 1))
     assert PackedRows.objects.count() == 3
 
 
@@ -235,13 +253,17 @@ def test_of_packed_rows_only_the_index_is_read(mode: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE) transactions, packed_rows")
         cursor.execute(f"SET plan_cache_mode = {mode}")
-        cursor.execute("EXPLAIN (ANALYZE, TIMING false) " + lookback.OF_GIVEN.sql, values)
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+        plans = []
+        for statement in (lookback.OF_GIVEN, lookback.SEEN_BY_GIVEN):
+            cursor.execute("EXPLAIN (ANALYZE, TIMING false) " + statement.sql, values)
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
         cursor.execute("RESET plan_cache_mode")
-    assert "Index Scan using packed_rows_pkey" in plan
-    assert re.search(r"Index Only Scan using ix_user_date_amount_id on .*actual rows=491", plan)
-    assert re.search(r"Index Scan using ix_user_date_amount_id on .*actual rows=4\b", plan)
-    assert "Seq Scan" not in plan
+    own, seen = plans
+    assert re.search(r"Index Scan using ix_user_date_amount_id on .*actual rows=4\b", own)
+    assert re.search(r"Index Only Scan using ix_user_date_amount_id on .*actual rows=491", seen)
+    for plan in plans:
+        assert "Index Scan using packed_rows_pkey" in plan
+        assert not re.search(r"Seq Scan on (transactions|packed_rows)", plan)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,6 +1,7 @@
 -- One transaction with the rows before it, newest first. They come in two parts: the newest, by one range scan of
 -- ix_user_date_amount_id, back to where the user's packed rows end, and these; all by the scan where nothing is packed. In
--- the index's own order nothing is sorted; see `lookback.read` for what that leaves open.
+-- the index's own order nothing is sorted; see `lookback.read` for what that leaves open. Whether the packed ones are all
+-- that is stored between their first and their last instant is told by packed_whole.sql, by their seal.
 -- `txn_date <= its own` says again what the row comparison says: it bounds the index scan.
 WITH packed AS MATERIALIZED (
     SELECT * FROM packed_rows
@@ -21,12 +22,9 @@ SELECT (
         LIMIT %(most)s - 1
     ) AS transaction
 ), ''), (
-    -- Only what is still all that is stored between their first and their last instant: rows are added, never changed.
     SELECT content FROM packed
-    WHERE (rows, ids) = (
-        SELECT count(*)::integer, bit_xor(uuid_hash(id)) FROM transactions
-        WHERE user_id = %(user_id)s AND txn_date BETWEEN (SELECT since FROM packed) AND (SELECT until FROM packed)
-    )
 ), (
     SELECT since FROM packed
+), (
+    SELECT {seal} FROM packed
 )
