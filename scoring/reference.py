@@ -12,6 +12,7 @@ import numpy as np
 
 from scoring import (
     amounts,
+    corroboration,
     departures,
     hours,
     joint,
@@ -26,6 +27,7 @@ from scoring import (
     velocity,
 )
 from scoring.columns import Bools, Floats
+from scoring.corroboration import CATCHING_UP
 from scoring.features import Features
 from scoring.joint import Histogram
 from scoring.tails import Tail
@@ -55,7 +57,7 @@ OF_CHANCES = (repeat.NAME, merchant.NAME, departures.NAME)
 # which they all belong, is one in five and more.
 BELIEVED_UP_TO = 2.0
 BELIEVED_SHARES: Mapping[str, float] = {merchant.DEPARTURES: 0.05}
-VERSION = 8
+VERSION = 9
 # Their evidence are alternatives, of which the strangest counts: an unknown device is none the less so for being
 # where its owner lives, and does not fade in data that have more keys; and a shop that nobody visits is none the less
 # so for a customer who was there yesterday.
@@ -73,6 +75,10 @@ WEIGHTS: Mapping[str, float] = dict.fromkeys(GROUPS, 1.0)
 # The decades of a group that do not count. What every tenth row has is noise; of a charge that comes again one row in
 # some hundreds has any evidence at all, and none of them by rank.
 NOISE: Mapping[str, float] = {**dict.fromkeys(GROUPS, 1.0), repeat.NAME: 0.0}
+
+
+# How many decades beyond the noise are doubted (`corroboration`) where no population says so.
+NO_DOUBTS: Mapping[str, float] = dict.fromkeys(GROUPS, 0.0)
 
 
 class TooFewRows(Exception):
@@ -212,8 +218,8 @@ def in_cache(rows: int) -> Iterator[slice]:
 class Reference:
     """Norms, and on top of them the population of each group's mean surprise and of raw.
 
-    raw's population depends on the weights (of every group), so they are a part of it: whatever is scored against
-    it is weighed alike, and later as well.
+    raw's population depends on the weights of every group, and on how far each is doubted, so they are a part of it:
+    whatever is scored against it is weighed alike, and later as well.
     """
 
     norms: Norms
@@ -221,6 +227,7 @@ class Reference:
     raw: Tail
     rows: int
     weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+    doubts: Mapping[str, float] = field(default_factory=lambda: NO_DOUBTS)
 
     @classmethod
     def fit(
@@ -239,16 +246,17 @@ class Reference:
         ranked = [(place, group) for place, group in enumerate(GROUPS) if group not in OF_CHANCES]
         fitted = {group: tails.fit(means[:, place]) for place, group in ranked}
         groups = {group: tail for group, tail in fitted.items() if tail is not None}
-        weights = {**WEIGHTS, **weights}
-        raw = summed([*contributions(means, groups, weights).T])
+        weights, doubts = {**WEIGHTS, **weights}, doubts_of(surprises(means, groups), groups)
+        raw = summed([*contributions(means, groups, weights, doubts).T])
         for rows, one in earlier:
             judged = one.norms.group_means(features.take(rows))
-            raw[rows] = summed([*contributions(judged, one.groups, weights).T])
-        return cls(norms, groups, tail_of_raw(raw, sum(weights[group] for group in groups)), len(features), weights)
+            raw[rows] = summed([*contributions(judged, one.groups, weights, doubts).T])
+        tail = tail_of_raw(raw, sum(weights[group] for group in groups))
+        return cls(norms, groups, tail, len(features), weights, doubts)
 
     def contributions(self, features: Features) -> Floats:
         """(n, G) what each group adds to raw; 0 where it is unknown."""
-        return contributions(self.norms.group_means(features), self.groups, self.weights)
+        return contributions(self.norms.group_means(features), self.groups, self.weights, self.doubts)
 
     def to_bytes(self) -> bytes:
         """JSON in UTF-8; floats keep every bit."""
@@ -264,6 +272,7 @@ class Reference:
             "groups": {name: tail.as_json() for name, tail in self.groups.items()},
             "raw": self.raw.as_json(),
             "weights": dict(self.weights),
+            "doubts": dict(self.doubts),
         }
         return json.dumps(data, separators=(",", ":")).encode()
 
@@ -275,9 +284,10 @@ class Reference:
             if parsed["version"] != VERSION:
                 raise BadReference(f"version {parsed['version']}, not {VERSION}")
             groups, raw = tails_from(parsed["groups"]), tails.from_json(parsed["raw"])
-            # Those that were kept before there were any have none.
-            weights = {**WEIGHTS, **{group: float(weight) for group, weight in parsed.get("weights", {}).items()}}
-            return cls(norms_from(parsed), groups, raw, parsed["rows"], weights)
+            weights, doubts = (
+                {group: float(parsed[name][group]) for group in GROUPS} for name in ("weights", "doubts")
+            )
+            return cls(norms_from(parsed), groups, raw, parsed["rows"], weights, doubts)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadReference("not a reference") from error
 
@@ -286,16 +296,44 @@ class Reference:
 Judged = tuple[Bools, Reference]
 
 
-def contributions(means: Floats, groups: Mapping[str, Tail], weights: Mapping[str, float]) -> Floats:
-    """(n, G) weight times the decades of surprise beyond the noise, and a little for what lies below."""
+def contributions(
+    means: Floats, groups: Mapping[str, Tail], weights: Mapping[str, float], doubts: Mapping[str, float]
+) -> Floats:
+    """(n, G) weight times the decades of surprise that count, and a little for what lies below."""
     result = np.zeros((len(GROUPS), len(means)))
-    counted = [(place, group) for place, group in enumerate(GROUPS) if group in groups or group in OF_CHANCES]
     for rows in in_cache(len(means)):
-        for place, group in counted:
-            mean = means[rows, place]
-            surprise = tails.known_or_0(groups[group].surprise(mean) if group in groups else mean)
-            result[place, rows] = weights[group] * np.maximum(surprise - NOISE[group], 0) + TIE_BREAKER * surprise
+        for place, group in counted(groups):
+            surprise = tails.known_or_0(surprise_of(means[rows, place], group, groups))
+            decades = surprise - NOISE[group]
+            if doubts[group]:
+                decades = np.minimum(decades, CATCHING_UP * (decades - doubts[group]))
+            result[place, rows] = weights[group] * np.maximum(decades, 0) + TIE_BREAKER * surprise
     return result.T
+
+
+def counted(groups: Mapping[str, Tail]) -> list[tuple[int, str]]:
+    """The groups that can say anything, with their places."""
+    return [(place, group) for place, group in enumerate(GROUPS) if group in groups or group in OF_CHANCES]
+
+
+def surprise_of(means: Floats, group: str, groups: Mapping[str, Tail]) -> Floats:
+    """(n,) the surprise of the mean surprises of one group; a chance counts as it is."""
+    return groups[group].surprise(means) if group in groups else means
+
+
+def surprises(means: Floats, groups: Mapping[str, Tail]) -> Floats:
+    """(n, G) the surprise of every group; NaN where it knows nothing."""
+    result = np.full((len(GROUPS), len(means)), np.nan)
+    for rows in in_cache(len(means)):
+        for place, group in counted(groups):
+            result[place, rows] = surprise_of(means[rows, place], group, groups)
+    return result.T
+
+
+def doubts_of(population: Floats, groups: Mapping[str, Tail]) -> Mapping[str, float]:
+    """How far each group is doubted by the surprises (n, G) of a population. Chances keep to a model of their own."""
+    found = dict(zip(GROUPS, corroboration.doubts(population), strict=True))
+    return {group: found[group] if group in groups else 0.0 for group in GROUPS}
 
 
 Number = TypeVar("Number", float, Floats)

@@ -12,6 +12,7 @@ import numpy as np
 
 from scoring import hours, joint, merchant
 from scoring.columns import Floats
+from scoring.corroboration import CATCHING_UP
 from scoring.features import PLACE, Features
 from scoring.reference import (
     ALTERNATIVES,
@@ -95,7 +96,10 @@ def contribution(group: str, evidence: Sequence[float], reference: Reference) ->
         return 0.0
     together = max(known) if group in ALTERNATIVES else mean(known)
     surprise = together if tail is None else tail.surprise_of(together)
-    return reference.weights[group] * max(surprise - NOISE[group], 0.0) + TIE_BREAKER * surprise
+    decades, doubt = surprise - NOISE[group], reference.doubts[group]
+    if doubt:
+        decades = min(decades, CATCHING_UP * (decades - doubt))
+    return reference.weights[group] * max(decades, 0.0) + TIE_BREAKER * surprise
 
 
 def mean(values: Sequence[float]) -> float:

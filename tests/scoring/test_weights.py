@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from scoring import Features, Reference, reasons, score
-from scoring.reference import GROUPS, TIE_BREAKER, WEIGHTS, contributions
+from scoring.corroboration import CATCHING_UP
+from scoring.reference import GROUPS, NO_DOUBTS, TIE_BREAKER, WEIGHTS, contributions
 from scoring.weights import BadWeights, checked
 from tests.scoring.histories import population, reference_of
 
@@ -29,7 +30,8 @@ def test_a_weight_multiplies_what_lies_beyond_the_first_decade(features: Feature
     for group, weight in {"hour": 0.5, "own_amount": 3.0, "novelty": 0.0, "velocity": 1.0}.items():
         place = GROUPS.index(group)
         surprise = weighted.groups[group].surprise(np.nan_to_num(means[:, place], nan=-np.inf))
-        expected = weight * np.clip(surprise - 1, 0, None) + TIE_BREAKER * surprise
+        decades = np.minimum(surprise - 1, CATCHING_UP * (surprise - 1 - weighted.doubts[group]))
+        expected = weight * np.clip(decades, 0, None) + TIE_BREAKER * surprise
         known = ~np.isnan(means[:, place])
         np.testing.assert_allclose(
             score(features, weighted).contributions[known, place], expected[known], rtol=0, atol=1e-12
@@ -39,7 +41,7 @@ def test_a_weight_multiplies_what_lies_beyond_the_first_decade(features: Feature
 
 def test_a_charge_that_comes_again_counts_from_its_first_decade_on() -> None:
     """No row has it by rank, unlike a surge, of which every row at the merchant has some."""
-    found = contributions(np.full((1, len(GROUPS)), 2.0), {}, WEIGHTS)[0]
+    found = contributions(np.full((1, len(GROUPS)), 2.0), {}, WEIGHTS, NO_DOUBTS)[0]
     assert found[GROUPS.index("repeat")] == pytest.approx(2 + 2 * TIE_BREAKER)
     assert found[GROUPS.index("merchant_surge")] == pytest.approx(1 + 2 * TIE_BREAKER)
 
@@ -73,13 +75,6 @@ def test_weights_travel_with_the_reference(features: Features, weighted: Referen
     again = Reference.from_bytes(weighted.to_bytes())
     assert again.weights == {**dict.fromkeys(GROUPS, 1.0), **GIVEN}
     np.testing.assert_array_equal(score(features, again).score, score(features, weighted).score)
-
-
-def test_a_reference_from_before_there_were_weights_has_all_of_one(features: Features) -> None:
-    plain = Reference.fit(features)
-    data = {name: part for name, part in json.loads(plain.to_bytes()).items() if name != "weights"}
-    again = Reference.from_bytes(json.dumps(data).encode())
-    np.testing.assert_array_equal(score(features, again).score, score(features, plain).score)
 
 
 def test_good_weights_come_back_as_numbers_in_the_order_of_the_groups() -> None:
