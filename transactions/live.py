@@ -127,9 +127,7 @@ class _Course:
         return self.judged is None
 
     def tell(self) -> None:
-        """What there is to do while the disk writes: the reasons of an ordinary row."""
-        if self.judged is not None:
-            counting.SCORING.observe(self.took_s)
+        """The reasons of an ordinary row, while the disk writes."""
         if not self.is_anomaly:
             self.scored = _told(self.row, self.judged) if isinstance(self.judged, Judged) else self.judged
 
@@ -137,6 +135,7 @@ class _Course:
         """The score when the row is stored; an anomaly is recorded."""
         if self.judged is None and self.seen is not None:
             self._ask_again(self.seen)
+        counting.SCORING.observe(self.took_s)
         if isinstance(self.judged, Judged) and self.is_anomaly:
             self.scored = _with_sentences(self.row, self.judged)
             _record(self.row, self.scored, commits=self.is_alone)
