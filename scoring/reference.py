@@ -75,8 +75,6 @@ WEIGHTS: Mapping[str, float] = dict.fromkeys(GROUPS, 1.0)
 # The decades of a group that do not count. What every tenth row has is noise; of a charge that comes again one row in
 # some hundreds has any evidence at all, and none of them by rank.
 NOISE: Mapping[str, float] = {**dict.fromkeys(GROUPS, 1.0), repeat.NAME: 0.0}
-
-
 # How many decades beyond the noise are doubted (`corroboration`) where no population says so.
 NO_DOUBTS: Mapping[str, float] = dict.fromkeys(GROUPS, 0.0)
 

@@ -88,7 +88,7 @@ class Lookback(NamedTuple):
     numbers: NDArray[np.int64]
     since_us: int
     loose: int
-    seal: bytes | None = None
+    seal: bytes | None
 
 
 def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[Lookback, scoring.Visits]:  # noqa: A002
@@ -152,14 +152,14 @@ def read_seen(result: PGresult, columns: scoring.Columns) -> scoring.Visits:
 
 def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | None, seal: bytes | None) -> Lookback:
     """numbers: those of the rows that were looked up; the others are what the database sends."""
-    loose = numbers.shape[1]
+    loose, used = numbers.shape[1], None
+    # Of the instant at which the limit has cut some may be missing.
+    since_us = int(numbers[0, 0]) + 1 if loose == MOST_READ else 0
     if content and since and loose < MOST_READ:
         packed = np.frombuffer(content, PACKED).reshape(PACKED_NUMBERS, -1)
         numbers, since_us = np.concatenate((packed, numbers), axis=1), int.from_bytes(since, signed=True) + YEAR_2000_US
-        return Lookback(columns_of(numbers[:, -MOST_ROWS:]), numbers, since_us, loose, seal)
-    # Of the instant at which the limit has cut some may be missing.
-    since_us = int(numbers[0, 0]) + 1 if loose == MOST_READ else 0
-    return Lookback(columns_of(numbers[:, -MOST_ROWS:]), numbers, since_us, loose)
+        used = seal
+    return Lookback(columns_of(numbers[:, -MOST_ROWS:]), numbers, since_us, loose, used)
 
 
 @overload
