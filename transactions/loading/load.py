@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import Protocol
 
 import psycopg
@@ -170,17 +171,16 @@ def _in_turn(job: Job, position: int, line: int, max_rejects: int | None) -> Gen
 
 @contextmanager
 def _rejects_of(job: Job, state: Load) -> Iterator[None]:
-    """The reject file, open. Its name is committed before a row is written to it, so that a killed load's
-    next run knows it for its own; a file that stayed empty is taken away."""
+    """The reject file, open; one that stayed empty is taken away."""
     if not job.rejects:
         yield
         return
+    keep = partial(_keep, state)
     with closing(job.rejects):
-        _keep(state, job.rejects.begin(Mark(state.reject_path, state.reject_size, state.reject_crc)))
+        job.rejects.begin(Mark(state.reject_path, state.reject_size, state.reject_crc), keep)
         yield
         if not job.rejects.mark.size:
-            _keep(state, Mark())
-            job.rejects.remove()
+            job.rejects.remove(keep)
 
 
 def _keep(state: Load, mark: Mark) -> None:

@@ -2,7 +2,8 @@
 
 It has the source's format, delimiter and encoding, the source's own columns first and then `REJECT_COLUMNS`,
 which the loader passes over. A chunk's rejects reach the disk before the chunk commits, and how far the file
-went commits with it: what a killed load wrote beyond that is cut off by the next.
+went commits with it: what a killed load wrote beyond that is cut off by the next. Its name commits before there is a
+file of that name, and longer than there is one, so a killed load leaves no file that the next does not know.
 """
 
 import csv
@@ -10,7 +11,8 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -39,6 +41,10 @@ class Mark(NamedTuple):
 
 
 NOTHING = Mark()
+# Commits a mark.
+Keep = Callable[[Mark], None]
+# The checksum of a file that may not be there yet, or no more; that of no bytes is 0.
+ONLY_NAMED = 1
 
 
 @dataclass(slots=True)
@@ -56,15 +62,15 @@ class RejectFile:
     mark: Mark = NOTHING
     file: BinaryIO | None = field(default=None, init=False)
 
-    def begin(self, mark: Mark) -> Mark:
-        """Go on after `mark` if the file is as it was then, or else begin a new, empty one; the mark in force.
+    def begin(self, mark: Mark, keep: Keep) -> None:
+        """Go on after `mark` if the file is as it was then, or else begin a new, empty one.
 
         Raises LoadFailed if no file can be made.
         """
         self.mark = mark
         if not (mark.path and self._goes_on(Path(mark.path))):
-            self._create()
-        return self.mark
+            self._create(keep)
+        keep(self.mark)
 
     def append(self, rejects: Sequence[Reject]) -> Mark:
         """Write the rejects through to the disk; the mark after them."""
@@ -82,10 +88,12 @@ class RejectFile:
         self.mark = Mark(self.mark.path, self.mark.size + len(data), zlib.crc32(data, self.mark.crc))
         return self.mark
 
-    def remove(self) -> None:
+    def remove(self, keep: Keep) -> None:
         """Take away a file that nothing was written to."""
+        keep(_named(self.mark.path))
         Path(self.mark.path).unlink(missing_ok=True)
         self.mark = NOTHING
+        keep(self.mark)
 
     def close(self) -> None:
         """Close the file, if there is one."""
@@ -96,6 +104,11 @@ class RejectFile:
     def _goes_on(self, path: Path) -> bool:
         if not any(_is_numbered(path, wanted) for wanted in self.wanted) or not path.is_file():
             return False
+        if self.mark == _named(self.mark.path):
+            # Nothing is written to one that is only named: what has content is somebody else's.
+            if path.stat().st_size:
+                return False
+            self.mark = Mark(self.mark.path)
         file = open(path, "r+b")
         if _crc(file, self.mark.size) != self.mark.crc:
             file.close()
@@ -104,11 +117,11 @@ class RejectFile:
         self.file = file
         return True
 
-    def _create(self) -> None:
+    def _create(self, keep: Keep) -> None:
         for wanted in self.wanted:
             try:
                 wanted.parent.mkdir(parents=True, exist_ok=True)
-                self.file = _new(wanted)
+                self.file = _new(wanted, keep)
             except OSError as error:
                 failure = error
                 continue
@@ -160,14 +173,20 @@ def _reasons(problems: Sequence[Problem]) -> tuple[str, str, str]:
     )
 
 
-def _new(wanted: Path) -> BinaryIO:
+def _new(wanted: Path, keep: Keep) -> BinaryIO:
     path = wanted
     for number in count(2):
-        try:
-            return open(path, "x+b")
-        except FileExistsError:
-            path = wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}")
+        if not os.path.lexists(path):
+            keep(_named(str(path.resolve())))
+            # Somebody may have made one meanwhile.
+            with suppress(FileExistsError):
+                return open(path, "x+b")
+        path = wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}")
     raise AssertionError  # there is always a next number
+
+
+def _named(path: str) -> Mark:
+    return Mark(path, crc=ONLY_NAMED)
 
 
 def _is_numbered(path: Path, wanted: Path) -> bool:
