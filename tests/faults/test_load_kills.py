@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def database(django_db_setup: None, django_db_blocker: object) -> Iterator[str]:
+def made(django_db_setup: None, django_db_blocker: object) -> Iterator[str]:
     """The URL of a database of these tests' own, with the tables."""
     from django.db import connection
 
@@ -44,9 +44,16 @@ def database(django_db_setup: None, django_db_blocker: object) -> Iterator[str]:
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@pytest.fixture
+def database(made: str, forks: Forks) -> Iterator[str]:
+    """The same, empty again after each test, also after one that fails."""
+    yield made
+    forget(made)
+
+
 @pytest.fixture(scope="module")
-def forks(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    forks = Forks(tmp_path_factory.mktemp("forks"), DATABASE_URL=database)
+def forks(made: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    forks = Forks(tmp_path_factory.mktemp("forks"), DATABASE_URL=made)
     migrated = forks.start("migrate", "--verbosity=0")
     migrated.end()
     try:
@@ -165,7 +172,6 @@ def test_of_two_loads_of_a_file_at_once_the_second_waits_and_adds_nothing(
         assert_loaded(database, known, told)
     assert told["earlier"]["rows"] == 4_000
     assert second.err.read_text() == f"Another run is loading {known.path}; waiting for it.\n"
-    forget(database)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -188,7 +194,6 @@ def test_a_load_asked_to_stop_ends_after_its_chunk_and_goes_on_when_run_again(
     assert told
     assert told["earlier"]["rows"] == stopped["rows"]
     assert_loaded(database, known, told)
-    forget(database)
 
 
 @pytest.mark.parametrize("seed", [SEED], ids="FAULT_SEED={}".format)
