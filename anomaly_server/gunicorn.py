@@ -68,6 +68,14 @@ def share_metrics() -> None:
 share_metrics()
 
 
+def on_starting(_server: Any) -> None:
+    """Compile what live scoring needs, or read it from the disk, before the workers part, who then share it."""
+    if settings.LIVE_SCORING:
+        import scoring
+
+        scoring.get_ready()
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     """A dead worker's counts stay, its connections do not."""
     from prometheus_client import multiprocess

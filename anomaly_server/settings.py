@@ -11,7 +11,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from anomaly_server import logs, rest, security, unfold
+from anomaly_server import compiled, logs, rest, security, unfold
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -141,6 +141,7 @@ ANOMALY_FLOOR = number("ANOMALY_FLOOR", default=40, low=1, high=100)
 ALERT_BUDGET = number("ALERT_BUDGET", default=100, low=1, high=1_000_000)
 # A transaction that comes in alone is scored before it is answered; false leaves it to the worker.
 LIVE_SCORING = flag("LIVE_SCORING", default=True)
+compiled.keep_in(BASE_DIR / Path(env.str("COMPILED_DIR", default="") or "var/compiled").expanduser())
 # After so many seconds a process reads anew what live scores go by: references and threshold (`anomalies.renewed`).
 LIVE_CACHE_S = 5.0
 

@@ -1,6 +1,6 @@
 """How strange it is: pure functions of arrays. No Django, SQL, clock, network or file in here."""
 
-from scoring.blend import Scores, level, score
+from scoring.blend import Scores, get_ready, level, score
 from scoring.columns import KEYS, LARGEST_MINOR, Columns
 from scoring.departures import departing
 from scoring.features import Features, begin_last, build, build_last, departs_last, end_last, join
@@ -32,6 +32,7 @@ __all__ = [
     "departs_last",
     "end_last",
     "explain",
+    "get_ready",
     "join",
     "level",
     "reasons",

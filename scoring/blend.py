@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring import single
-from scoring.columns import Floats
-from scoring.features import Features
-from scoring.reference import GROUPS, Reference, in_cache, summed
+from scoring.columns import Columns, Floats
+from scoring.features import Features, build, build_last
+from scoring.reference import GROUPS, MINIMUM_ROWS, Reference, in_cache, summed
 
 LEVELS = ((80.0, "high"), (60.0, "medium"), (40.0, "low"))
 POINTS_PER_DECADE = 20.0
@@ -22,7 +21,8 @@ HIGHEST_SCORE = 100.0
 class Scores:
     """raw, rarity (>= 1) and score (0 to 100), each (n,); contributions (n, G) that sum to raw.
 
-    reference is the one they were scored against; surprises are kept of a row that was scored alone, for its reasons.
+    reference is the one they were scored against; of a row that was scored alone the
+    surprises of ALL_EVIDENCE are kept, for its reasons.
     """
 
     raw: Floats
@@ -30,17 +30,20 @@ class Scores:
     score: Floats
     contributions: Floats
     reference: Reference
-    surprises: single.Surprises | None = None
+    surprises: Floats | None = None
 
 
 def score(features: Features, reference: Reference) -> Scores:
     """How strange each of n rows is for the reference's population. Row by row: no row sees another."""
     if len(features) == 1:
-        surprises = single.surprises(features, reference.norms)
-        parts = single.contributions(surprises, reference)
-        alone = summed(parts)
+        # Only here: it is compiled.
+        from scoring import last_score
+
+        surprises = last_score.surprises(features, reference.norms)
+        parts = last_score.contributions(surprises, reference)
+        alone = summed(parts.tolist())
         decades = np.array([reference.raw.surprise_of(alone)])
-        return Scores(np.array([alone]), *rarity_and_score(decades), np.array([parts]), reference, surprises)
+        return Scores(np.array([alone]), *rarity_and_score(decades), parts[np.newaxis], reference, surprises)
     contributions = np.empty((len(GROUPS), len(features))).T
     raw, rarity, points = np.empty((3, len(features)))
     for rows in in_cache(len(features)):
@@ -48,6 +51,13 @@ def score(features: Features, reference: Reference) -> Scores:
         raw[rows] = summed([*contributions[rows].T])
         rarity[rows], points[rows] = rarity_and_score(reference.raw.surprise(raw[rows]))
     return Scores(raw, rarity, points, contributions, reference)
+
+
+def get_ready() -> None:
+    """Score one row, so that what is compiled for it is there before somebody waits for it."""
+    rows, none = np.arange(MINIMUM_ROWS), np.zeros(MINIMUM_ROWS, np.int64)
+    columns = Columns(none, rows, rows, none.astype(np.int32), none.astype(np.bool_))
+    score(build_last(columns, None), Reference.fit(build(columns)))
 
 
 def rarity_and_score(decades: Floats) -> tuple[Floats, Floats]:

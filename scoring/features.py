@@ -16,7 +16,6 @@ from scoring import (
     departures,
     hours,
     joint,
-    last_row,
     merchant,
     novelty,
     odd_hours,
@@ -107,11 +106,16 @@ def build_last(columns: Columns, visits: Visits | None) -> Features:
 
 def begin_last(columns: Columns) -> list[float]:
     """What `build_last` makes of the user's own rows, for `end_last`, when what is seen of the merchant is known."""
+    # Only here: to import the compiler takes longer than most commands, which score no row alone.
+    from scoring import last_row
+
     return last_row.own(columns)
 
 
 def end_last(begun: Sequence[float], columns: Columns, visits: Visits | None) -> Features:
     """The features that were begun, with those of the merchant."""
+    from scoring import last_row
+
     there = last_row.at_merchant(columns, visits, departs=departs_last(begun))
     return Features(np.array([[*begun, *there]]), columns.currency[-1:])
 

@@ -1,55 +1,263 @@
-"""Features of a user's last row, in plain numbers: those of a payment that somebody waits for.
+"""Features of a user's last row: those of a payment that somebody waits for.
 
-A call of NumPy takes a microsecond and more, however little it computes, and the features of one row would make some
-five hundred of them. So this repeats for one row, with the same operations in the same order, what the groups compute
-for many; their docstrings say what it means. Arrays stay where every earlier row counts, and what needs them all, as
-how often a user turns to a new merchant, is asked of the group itself.
+A call of NumPy takes a microsecond and more, however little it computes, and several where what it needs has left the
+processor's caches since the last payment; the features of one row would make some five hundred of them. So this repeats
+for one row, in compiled loops with the same operations on the same numbers, what the groups compute for many; their
+docstrings say what it means. Logarithms and the Poisson chances are taken by the same functions as there, of all at
+once: another one's last bit may differ.
 """
 
 import math
-from bisect import bisect_left
 
 import numpy as np
 from scipy.special import gammainc
 
 from scoring import amounts, hours, joint, merchant, novelty, odd_hours, repeat, silence, spell, velocity
-from scoring.columns import KEY_BITS, KEYS, Bools, Columns, Ints
-from scoring.last_past import Past, Rows, past_of
+from scoring.amounts import MINIMUM_PAST, PROFILE_US
+from scoring.columns import KEY_BITS, KEYS, Columns, Floats, Ints
+from scoring.compiled import compiled
+from scoring.features import PLACE
+from scoring.last_purse import known, most, of_purse, ratio
+from scoring.spell import PRIOR_MARKED, SHORTEST_PROFILE_US
 from scoring.visits import DEPARTURES_US, STEPS, Visits, steps_of
-from scoring.windows import (
-    DAY_US,
-    HISTORY_ROWS,
-    HOUR_US,
-    NOVELTY_ROWS,
-    PAST_ROWS,
-    PROFILE_ROWS,
-)
+from scoring.windows import DAY_US, HISTORY_ROWS, HOUR_US, NOVELTY_ROWS, PAST_ROWS, PROFILE_ROWS
 
 NAN = math.nan
 ONLY = np.zeros(1, np.intp)
-AROUND = tuple((place - len(hours.KERNEL) // 2, int(part)) for place, part in enumerate(hours.KERNEL))
-NEARNESS_OF_HOUR = np.ascontiguousarray(hours.NEARNESS.T)
 # The bits by which keys are told apart.
-KEY_MASK = np.int64((1 << KEY_BITS) - 1)
+KEY_MASK = (1 << KEY_BITS) - 1
+
+# Where the columns of each group begin, in the order of features.NAMES, and where those of the user's own rows end.
+AMOUNTS, SPELL, VELOCITY, SILENCE, REPEAT, NOVELTY, ODD_HOURS = (
+    PLACE[group.EVIDENCE[0]] for group in (amounts, spell, velocity, silence, repeat, novelty, odd_hours)
+)
+AMOUNT, HOUR, JOINT, OWN = PLACE["amount"], PLACE[hours.FACTS[0]], PLACE[joint.FACTS[0]], PLACE[merchant.EVIDENCE[0]]
+USUAL_SILENCE = SILENCE + silence.USUAL
+KINDS, KEYS_KNOWN = len(novelty.KINDS), NOVELTY + len(novelty.KINDS)
+# The columns that are looked at, with the keys of novelty.KINDS one after the other.
+LOOKED_AT = ("at_us", "minor", "failed", *novelty.KINDS)
+FIRST_KEY = LOOKED_AT.index(novelty.KINDS[0])
+# The kinds of keys from here on come with whoever pays.
+OF_WHO_PAYS = novelty.KINDS.index(novelty.OF_WHO_PAYS[0])
+KERNEL = tuple(hours.KERNEL.tolist())
+WINDOWS_US = velocity.WINDOWS_US
+# Poisson counts, their means, and what becomes of these; and all shares of which the logarithm is taken.
+BURSTS = [("large_7d", "expected_large_7d", "large_burst"), ("failed_1d", "expected_failed_1d", "failures_1d")]
+BURSTS += [(f"count_{window}", f"expected_{window}", f"burst_{window}") for window in ("1h", "1d", "7d")]
+COUNTS, MEANS, CHANCES = (np.array([PLACE[name] for name in names]) for names in zip(*BURSTS, strict=True))
+SHARES = np.append(CHANCES, NOVELTY + np.arange(KINDS))
 
 
 def own(columns: Columns) -> list[float]:
     """The columns of features.NAMES that rest on the user's own rows, for the last of them."""
-    rows = Rows(columns if len(columns) <= HISTORY_ROWS + 1 else columns.part(-HISTORY_ROWS - 1, len(columns)))
-    past = past_of(rows)
-    quiet = of_silence(rows)
-    return [
-        *of_amounts(past),
-        *of_spell(past),
-        *of_velocity(rows),
-        *quiet,
-        *of_repeat(rows, quiet[silence.USUAL]),
-        *of_novelty(rows),
-        *of_odd_hours(rows),
-        int(columns.minor[-1]) / 100,
-        *of_hours(rows),
-        *of_joint(rows),
-    ]
+    rows = columns if len(columns) <= HISTORY_ROWS + 1 else columns.part(-HISTORY_ROWS - 1, len(columns))
+    # In one array, so that it is always of the kind for which there is compiled code.
+    found = of_rows(np.array([getattr(rows, name) for name in LOOKED_AT], np.int64))
+    found[CHANCES] = np.maximum(gammainc(found[COUNTS], found[MEANS]), velocity.LEAST_CHANCE)
+    # What is no chance at all, 1, has no negative zero.
+    found[SHARES] = 0 - np.log10(found[SHARES])
+    result: list[float] = found.tolist()
+    result[REPEAT] = charged_again(*result[REPEAT:NOVELTY])
+    result[ODD_HOURS] = several_odd(*result[ODD_HOURS:AMOUNT])
+    return result
+
+
+def charged_again(pauses: float, minutes: float, same: float, charges: float) -> float:
+    """As in repeat.build, of a charge that comes again after so many of the user's usual pauses; else what is known."""
+    if minutes != minutes:
+        return pauses
+    soon = -float(np.expm1(-pauses))
+    chance = max(soon, repeat.LEAST_CHANCE) * same / (charges + 1)
+    return max(-float(np.log10(chance)), 0.0)
+
+
+def several_odd(evidence: float, many: float, expected: float) -> float:
+    """As in odd_hours.build, where any is odd; else what is known."""
+    if expected != expected:
+        return evidence
+    return min(unlikeliness(many, expected), max(1 + float(np.log10(many / expected)), 0.0))
+
+
+@compiled
+def of_rows(rows: Ints) -> Floats:
+    """(OWN,) the columns of `own`, with chances and shares in the place of their logarithms; rows (8, n), LOOKED_AT."""
+    at_us, minor, failed, merchant, category, currency = rows[0], rows[1], rows[2], rows[3], rows[4], rows[-1]
+    found = np.empty(OWN)
+    hour = at_us // HOUR_US % hours.HOURS
+    of_purse(at_us, minor, currency, found[AMOUNTS:SPELL], found[SPELL:VELOCITY])
+    of_velocity(at_us, failed, found[VELOCITY:SILENCE])
+    of_silence(at_us, found[SILENCE:REPEAT])
+    of_repeat(at_us, minor, currency, failed, merchant, found[USUAL_SILENCE], found[REPEAT:NOVELTY])
+    for kind in range(KINDS):
+        # The currency is always known, also that with the number 0.
+        key = rows[FIRST_KEY + kind] if kind < len(KEYS) else currency + 1
+        stays = kind >= OF_WHO_PAYS
+        found[NOVELTY + kind], found[KEYS_KNOWN + kind] = of_novelty(at_us, key, stays)
+    of_odd_hours(at_us, hour, found[ODD_HOURS:AMOUNT])
+    found[AMOUNT] = minor[-1] / 100
+    of_hours(hour, found[HOUR:JOINT])
+    of_joint(at_us, minor, currency, category, hour, found[JOINT:OWN])
+    return found
+
+
+@compiled
+def since(at_us: Ints, window_us: int, rows: int = PROFILE_ROWS) -> int:
+    """As Line.since, of the last row."""
+    last = len(at_us) - 1
+    return max(int(np.searchsorted(at_us, at_us[last] - window_us)), last - rows, 0)
+
+
+@compiled
+def of_velocity(at_us: Ints, failed: Ints, out: Floats) -> None:
+    """As velocity.build, with the chances left open."""
+    last, windows = len(at_us) - 1, len(WINDOWS_US)
+    counts, expected = out[windows + 1 : 2 * windows + 1], out[2 * windows + 1 :]
+    for place, window_us in enumerate(WINDOWS_US):
+        start = since(at_us, window_us, HISTORY_ROWS)
+        counts[place], expected[place] = last - start, usual(at_us, start, window_us)
+    day, oldest = since(at_us, DAY_US), max(last - PROFILE_ROWS, 0)
+    recent = failed[day:last].sum()
+    share = (failed[oldest:day].sum() + velocity.PRIOR_FAILED) / (day - oldest + velocity.PRIOR_PAYMENTS)
+    expected[windows] = recent + failed[last]
+    expected[windows + 1] = known((last - day + 1) * share, last - oldest)
+
+
+@compiled
+def usual(at_us: Ints, start: int, window_us: int) -> float:
+    """As velocity.usual."""
+    oldest = since(at_us, window_us + velocity.RATE_US, HISTORY_ROWS)
+    span_us = at_us[-1] - window_us - at_us[oldest]
+    enough = start - oldest >= MINIMUM_PAST and span_us >= window_us
+    return (start - oldest) * (window_us / max(span_us, 1)) if enough else NAN
+
+
+@compiled
+def of_silence(at_us: Ints, out: Floats) -> None:
+    """As silence.build."""
+    last = len(at_us) - 1
+    previous = max(last - 1, 0)
+    oldest = since(at_us[: previous + 1], PROFILE_US)
+    payments = previous - oldest
+    out[1] = (at_us[last] - at_us[previous]) / DAY_US if last else NAN
+    out[2] = known((at_us[previous] - at_us[oldest]) / DAY_US / max(payments, 1), payments)
+    out[0] = ratio(out[1], out[2])
+
+
+@compiled
+def of_repeat(
+    at_us: Ints,
+    minor: Ints,
+    currency: Ints,
+    failed: Ints,
+    merchant: Ints,
+    usual_days: float,
+    out: Floats,
+) -> None:
+    """As repeat.build; where a charge comes again, its evidence is left open: after how many usual pauses it does."""
+    last = len(at_us) - 1
+    oldest, soonest = max(last - NOVELTY_ROWS, 0), since(at_us, repeat.LONGEST_PAUSE_US, NOVELTY_ROWS)
+    is_known = merchant[last] != 0 and usual_days > 0
+    out[0], out[1], out[2], out[3] = 0.0 if is_known else NAN, NAN, 0.0, last - oldest
+    if not is_known or failed[last] or soonest == last:
+        return
+    same, latest = 0, -1
+    for i in range(oldest, last):
+        money = minor[i] == minor[last] and currency[i] == currency[last]
+        if money and not failed[i] and merchant[i] and not (merchant[i] ^ merchant[last]) & KEY_MASK:
+            same, latest = same + 1, i
+    if latest >= soonest:
+        pause_us = at_us[last] - at_us[latest]
+        out[0], out[1], out[2] = pause_us / DAY_US / usual_days, pause_us / repeat.MINUTE_US, same
+
+
+@compiled
+def of_novelty(at_us: Ints, key: Ints, stays: bool) -> tuple[float, float]:
+    """As novelty.novelty, with the share left open whose logarithm the evidence is: 1 where the key is not new."""
+    last = len(at_us) - 1
+    oldest = max(last - NOVELTY_ROWS, 0)
+    settled = since(at_us, novelty.NEW_US, NOVELTY_ROWS) if stays else last
+    payments = float(np.count_nonzero(key[oldest:settled]))
+    if payments < MINIMUM_PAST or key[last] == 0:
+        return NAN, payments
+    if is_among(key[oldest:settled], key[last]):
+        return 1.0, payments
+    start, end, known_, new, judged = max(oldest - NOVELTY_ROWS, 0), 0, 0, 0, 0
+    end = start
+    for i in range(oldest, last):
+        if i - NOVELTY_ROWS > start:
+            known_ -= key[start] != 0
+            start += 1
+        while end < i and not (stays and at_us[end] >= at_us[i] - novelty.NEW_US):
+            known_ += key[end] != 0
+            end += 1
+        if key[i] and known_ >= MINIMUM_PAST:
+            judged += 1
+            new += not is_among(key[start:end], key[i])
+    return (new + 1) / (judged + 2), payments
+
+
+@compiled
+def is_among(keys: Ints, key: int) -> bool:
+    """Whether it is one of the keys (k,), as Block.previous tells keys apart."""
+    found = False
+    # To the end, without a branch: many are compared at once.
+    for one in keys:
+        found |= (one ^ key) & KEY_MASK == 0
+    return found
+
+
+@compiled
+def of_odd_hours(at_us: Ints, hour: Ints, out: Floats) -> None:
+    """As odd_hours.build, with the chance left open where any hour is odd."""
+    last, profile, day = len(at_us) - 1, since(at_us, PROFILE_US), since(at_us, odd_hours.WINDOW_US)
+    start, many, before = max(profile - PAST_ROWS, 0), 0, 0
+    seen = np.bincount(hour[start:profile], minlength=hours.HOURS)
+    for i in range(profile, last + 1):
+        if i - start > PAST_ROWS:
+            seen[hour[start]] -= 1
+            start += 1
+        around = hours.HOURS * weight_of(seen, hour[i]) + odd_hours.WHOLE * odd_hours.PRIOR_PAYMENTS
+        payments = odd_hours.WHOLE * (i - start + odd_hours.PRIOR_PAYMENTS)
+        if odd_hours.LESS_THAN_EVEN * around < payments:
+            many, before = (many + 1, before) if i >= day else (many, before + 1)
+        seen[hour[i]] += 1
+    span_us = at_us[last] - at_us[profile]
+    enough = span_us >= SHORTEST_PROFILE_US and last - profile >= MINIMUM_PAST
+    expected = (before + PRIOR_MARKED) * (odd_hours.WINDOW_US / max(span_us, odd_hours.WINDOW_US))
+    out[0], out[1], out[2] = 0.0 if enough else NAN, many, expected if enough and many else NAN
+
+
+@compiled
+def weight_of(seen: Ints, hour: int) -> int:
+    """What payments at each hour, `seen` (24,), count for an hour, in parts of hours.KERNEL."""
+    total = 0
+    for place, part in enumerate(KERNEL):
+        total += part * seen[(hour + place - len(KERNEL) // 2) % hours.HOURS]
+    return total
+
+
+@compiled
+def of_hours(hour: Ints, out: Floats) -> None:
+    """As hours.build."""
+    last = len(hour) - 1
+    oldest = max(last - PROFILE_ROWS, 0)
+    weight = weight_of(np.bincount(hour[oldest:last], minlength=hours.HOURS), hour[last])
+    out[0], out[1], out[2] = hour[last], known(weight / odd_hours.WHOLE, last - oldest), last - oldest
+
+
+@compiled
+def of_joint(at_us: Ints, minor: Ints, currency: Ints, category: Ints, hour: Ints, out: Floats) -> None:
+    """As joint.build."""
+    last = len(at_us) - 1
+    amount = np.searchsorted(joint.EDGES, minor[last], side="right")
+    at_hour, in_category = 1.0, 1.0
+    for i in range(since(at_us, joint.REPEAT_US, NOVELTY_ROWS), last):
+        if currency[i] == currency[last] and np.searchsorted(joint.EDGES, minor[i], side="right") == amount:
+            at_hour = 0.0 if hour[i] == hour[last] else at_hour
+            in_category = in_category if (category[i] ^ category[last]) & KEY_MASK else 0.0
+    is_known = category[last] != 0
+    out[0], out[1] = amount, float(category[last] & KEY_MASK) if is_known else NAN
+    out[2], out[3] = at_hour, in_category if is_known else NAN
 
 
 def at_merchant(columns: Columns, visits: Visits | None, *, departs: bool) -> list[float]:
@@ -57,231 +265,6 @@ def at_merchant(columns: Columns, visits: Visits | None, *, departs: bool) -> li
     if visits is None:
         return [NAN] * len(merchant.EVIDENCE + merchant.FACTS)
     return of_merchant(visits, int(columns.at_us[-1]), int(columns.minor[-1]), departs=departs)
-
-
-def of_amounts(past: Past) -> list[float]:
-    median_of_all = int(past.median[-1])
-    amount = float(past.doubled[-1]) / 200
-    median = known(float(median_of_all) / 200, past.count)
-    deviation = known(float(past.deviation) / 400, past.count)
-    whole = 200 * max(past.payments, 1)
-    mean = known(float(past.winsorised[:-1].sum()) / whole, past.payments)
-    spread = known(float(np.abs(past.doubled - past.median)[:-1].sum()) / whole, past.payments)
-    return [
-        ratio(amount, median),
-        ratio(amount - median, most(amounts.SIGMA_OF_MEDIAN_DEVIATION * deviation, amounts.LEAST_SCALE * median)),
-        ratio(amount, mean),
-        ratio(amount - mean, most(amounts.SIGMA_OF_MEAN_DEVIATION * spread, amounts.LEAST_SCALE * mean)),
-        median,
-        deviation,
-        float(past.count),
-        mean,
-        spread,
-        float(past.payments),
-    ]
-
-
-def of_spell(past: Past) -> list[float]:
-    doubled, middle_ = int(past.doubled[-1]), int(past.median[-1])
-    median = known(float(middle_), past.count)
-    before = int(past.large[past.spell : -1].sum())
-    own = max(doubled - middle_, 0)
-    spend = float(int(past.doubled[past.week : -1].sum()) + doubled) / 200
-    is_long = past.span_us >= spell.SHORTEST_PROFILE_US and past.payments >= amounts.MINIMUM_PAST
-    usual = float(past.winsorised[:-1].sum()) / 200 * (spell.WEEK_US / max(past.span_us, 1)) if is_long else NAN
-    large = (past.large > 0).tolist()
-    recent = sum(large[past.week : -1])
-    rest = sum(large[:-1]) - recent
-    expected = (rest + spell.PRIOR_MARKED) * (spell.WEEK_US / max(past.span_us, spell.WEEK_US))
-    expected = expected if is_long and middle_ > 0 else NAN
-    many = recent + large[-1]
-    return [
-        ratio(float(own + min(own, before)), median),
-        ratio(float(before), median),
-        ratio(spend, usual),
-        unlikeliness(many, expected),
-        float(sum(large[past.spell : -1])),
-        float(before) / 200,
-        spend,
-        usual,
-        float(many),
-        expected,
-    ]
-
-
-def of_velocity(rows: Rows) -> list[float]:
-    starts = [rows.since(window, HISTORY_ROWS) for window in velocity.WINDOWS_US]
-    counts = [rows.here - start for start in starts]
-    expected = [usual(rows, start, window) for start, window in zip(starts, velocity.WINDOWS_US, strict=True)]
-    failed, expected_failed = failures(rows)
-    return [
-        *(unlikeliness(count, mean) for count, mean in zip(counts, expected, strict=True)),
-        unlikeliness(failed, expected_failed),
-        *map(float, counts),
-        *expected,
-        float(failed),
-        expected_failed,
-    ]
-
-
-def usual(rows: Rows, start: int, window_us: int) -> float:
-    """As velocity.usual."""
-    oldest = rows.since(window_us + velocity.RATE_US, HISTORY_ROWS)
-    span_us = rows.at_us[-1] - window_us - rows.at_us[oldest]
-    enough = start - oldest >= amounts.MINIMUM_PAST and span_us >= window_us
-    return (start - oldest) * (window_us / max(span_us, 1)) if enough else NAN
-
-
-def failures(rows: Rows) -> tuple[int, float]:
-    """As velocity.failures."""
-    failed = rows.columns.failed
-    day, oldest = rows.since(DAY_US), rows.last(PROFILE_ROWS)
-    recent = int(np.count_nonzero(failed[day:-1]))
-    earlier = int(np.count_nonzero(failed[oldest:-1])) - recent
-    share = (earlier + velocity.PRIOR_FAILED) / (day - oldest + velocity.PRIOR_PAYMENTS)
-    enough = rows.here - oldest >= amounts.MINIMUM_PAST
-    return recent + bool(failed[-1]), (rows.here - day + 1) * share if enough else NAN
-
-
-def of_silence(rows: Rows) -> list[float]:
-    previous = max(rows.here - 1, 0)
-    at_us = rows.at_us
-    oldest = max(bisect_left(at_us, at_us[previous] - amounts.PROFILE_US), previous - PROFILE_ROWS, 0)
-    payments = previous - oldest
-    usual_days = known((at_us[previous] - at_us[oldest]) / DAY_US / max(payments, 1), payments)
-    silent = (at_us[-1] - at_us[previous]) / DAY_US if rows.here else NAN
-    return [ratio(silent, usual_days), silent, usual_days]
-
-
-def of_repeat(rows: Rows, usual_days: float) -> list[float]:
-    columns = rows.columns
-    oldest = rows.last(NOVELTY_ROWS)
-    charges = float(rows.here - oldest)
-    if columns.merchant[-1] == 0 or not usual_days > 0:
-        return [NAN, NAN, 0.0, charges]
-    soonest = rows.since(repeat.LONGEST_PAUSE_US, NOVELTY_ROWS)
-    if columns.failed[-1] or soonest == rows.here:
-        return [0.0, NAN, 0.0, charges]
-    key = repeat.charge(rows.block, (columns.merchant != 0) & ~columns.failed)
-    alike = np.flatnonzero(is_like(key[oldest:-1], key[-1])) + oldest
-    if not len(alike) or alike[-1] < soonest:
-        return [0.0, NAN, 0.0, charges]
-    pause_us = rows.at_us[-1] - rows.at_us[alike[-1]]
-    same = float(len(alike))
-    soon = -float(np.expm1(-pause_us / DAY_US / usual_days))
-    chance = max(soon, repeat.LEAST_CHANCE) * same / (charges + 1)
-    return [max(-float(np.log10(chance)), 0.0), pause_us / repeat.MINUTE_US, same, charges]
-
-
-def of_novelty(rows: Rows) -> list[float]:
-    oldest, recent = rows.last(NOVELTY_ROWS), rows.since(novelty.NEW_US, NOVELTY_ROWS)
-    found = [newness(rows, kind, oldest, recent) for kind in novelty.KINDS]
-    return [*(rarely for rarely, _ in found), *(payments for _, payments in found)]
-
-
-def newness(rows: Rows, kind: str, oldest: int, recent: int) -> tuple[float, float]:
-    """As novelty.novelty, which is asked only where the key is new and that is rare; the last day is from `recent`."""
-    key, stays = getattr(rows.columns, kind), kind in novelty.OF_WHO_PAYS
-    settled = key[oldest : recent if stays else -1]
-    payments = int(np.count_nonzero(settled)) if kind in KEYS else len(settled)
-    if payments < amounts.MINIMUM_PAST or (kind in KEYS and key[-1] == 0):
-        return NAN, float(payments)
-    # Most often it is that of the payment before.
-    if settled[-1] == key[-1] or is_like(settled, key[-1]).any():
-        return 0.0, float(payments)
-    if not stays and rows.here <= NOVELTY_ROWS:
-        return since_the_first(settled), float(payments)
-    rarely, _ = novelty.novelty(rows.block, kind)
-    return float(rarely[-1]), float(payments)
-
-
-def since_the_first(key: Ints) -> float:
-    """What a new key is worth after these, of which there are MINIMUM_PAST and which are all that the user has."""
-    known = (key[key != 0] & KEY_MASK).tolist()
-    new = len(set(known)) - len(set(known[: amounts.MINIMUM_PAST]))
-    return -float(np.log10((new + 1) / (len(known) - amounts.MINIMUM_PAST + 2)))
-
-
-def is_like(keys: Ints, key: np.int64) -> Bools:
-    """(k,) whether each of the keys (k,) is the same as `key`, as Block.previous tells keys apart."""
-    return np.asarray(((keys ^ key) & KEY_MASK) == 0)
-
-
-def of_odd_hours(rows: Rows) -> list[float]:
-    profile, day = rows.since(amounts.PROFILE_US), rows.since(odd_hours.WINDOW_US)
-    span_us = rows.at_us[-1] - rows.at_us[profile]
-    enough = span_us >= spell.SHORTEST_PROFILE_US and rows.here - profile >= amounts.MINIMUM_PAST
-    hour = rows.columns.at_us // HOUR_US % hours.HOURS
-    if rows.here - day < ONE_BY_ONE and not any_odd(hour, day):
-        return [0.0 if enough else NAN, 0.0, NAN]
-    odd = odd_from(hour, profile)
-    many = sum(odd[day - profile :])
-    expected = (sum(odd) - many + spell.PRIOR_MARKED) * (odd_hours.WINDOW_US / max(span_us, odd_hours.WINDOW_US))
-    if not (many and enough):
-        return [0.0 if enough else NAN, float(many), NAN]
-    lift = max(1 + float(np.log10(many / expected)), 0.0)
-    return [min(unlikeliness(many, expected), lift), float(many), expected]
-
-
-# Of so many rows of a day it is quicker to ask one by one whether any hour is odd, as hardly ever one is.
-ONE_BY_ONE = 12
-
-
-def any_odd(hour: Ints, first: int) -> bool:
-    """Whether odd_hours.is_odd says so of any row from `first` on; hour (n,) of all rows."""
-    told = hour.astype(np.uint8).tobytes()
-    return any(
-        odd_hours.is_odd(weight_of(told[max(i - PAST_ROWS, 0) : i], told[i]), min(i, PAST_ROWS))
-        for i in range(first, len(told))
-    )
-
-
-def weight_of(earlier: bytes, hour: int) -> int:
-    """What payments at the hours `earlier` count for an hour, in parts of hours.KERNEL."""
-    return sum(part * earlier.count((hour + away) % hours.HOURS) for away, part in AROUND)
-
-
-def odd_from(hour: Ints, first: int) -> list[bool]:
-    """As odd_hours.is_odd, of the rows from `first` on; hour (n,) of all rows."""
-    start = max(first - PAST_ROWS, 0)
-    hour = hour[start:]
-    running = np.zeros((hours.HOURS, len(hour) + 1), np.int32)
-    # Every hour's row by itself, and not every row's hours: adding up along a row takes half the time.
-    NEARNESS_OF_HOUR.take(hour, axis=1).cumsum(axis=1, out=running[:, 1:])
-    index = np.arange(first - start, len(hour))
-    oldest, own = np.maximum(index - PAST_ROWS, 0), hour[first - start :]
-    odd: list[bool] = odd_hours.is_odd(running[own, index] - running[own, oldest], index - oldest).tolist()
-    return odd
-
-
-def of_hours(rows: Rows) -> list[float]:
-    oldest = rows.last(PROFILE_ROWS)
-    hour = rows.at_us[-1] // HOUR_US % hours.HOURS
-    payments = rows.here - oldest
-    earlier = rows.columns.at_us[oldest:-1] // HOUR_US % hours.HOURS
-    weight = int(hours.NEARNESS[:, hour][earlier].sum())
-    return [float(hour), known(weight / int(hours.KERNEL.sum()), payments), float(payments)]
-
-
-def of_joint(rows: Rows) -> list[float]:
-    since = rows.since(joint.REPEAT_US, NOVELTY_ROWS)
-    columns = rows.columns
-    amount = joint.EDGES.searchsorted(columns.minor[since:], side="right")
-    purse = (columns.currency[since:].astype(np.int64) << 7) | amount
-    hour = columns.at_us[since:] // HOUR_US % hours.HOURS
-    category = columns.category[since:]
-    is_known = bool(category[-1] != 0)
-    return [
-        float(amount[-1]),
-        float(category[-1] & joint.KEY_MASK) if is_known else NAN,
-        is_first((purse << 5) | hour),
-        is_first(category * joint.SPREAD + purse) if is_known else NAN,
-    ]
-
-
-def is_first(cell: Ints) -> float:
-    """As joint.first_in."""
-    return 0.0 if is_like(cell[:-1], cell[-1]).any() else 1.0
 
 
 def of_merchant(visits: Visits, at_us: int, minor: int, *, departs: bool) -> list[float]:
@@ -341,23 +324,8 @@ def earlier(visits: Visits, at_us: int, window_us: int) -> tuple[int, int, int]:
     return start - first, place - start, span_us
 
 
-def unlikeliness(count: int, mean: float) -> float:
+def unlikeliness(count: float, mean: float) -> float:
     """As velocity.unlikeliness."""
     if mean != mean or count == 0:
         return 0 * mean
     return -float(np.log10(max(gammainc(float(count), mean), velocity.LEAST_CHANCE)))
-
-
-def known(value: float, count: int) -> float:
-    """As amounts.known."""
-    return NAN if count < amounts.MINIMUM_PAST else value
-
-
-def ratio(above: float, below: float) -> float:
-    """As amounts.ratio."""
-    return above / below if below > 0 else NAN
-
-
-def most(one: float, other: float) -> float:
-    """The larger; unknown if one of them is, as in NumPy's maximum."""
-    return NAN if one != one or other != other else max(one, other)

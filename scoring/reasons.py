@@ -44,7 +44,7 @@ def explain(features: Features, scores: Scores, rows: Sequence[int]) -> list[Exp
     """Several rows, in their order."""
     picked = features.take(np.asarray(rows, np.intp))
     norms = scores.reference.norms
-    leading = [leading_evidence(picked, scores, group) for group in GROUPS]
+    leading = leading_evidence(picked, scores)
     result = []
     for place, i in enumerate(rows):
         row, currency = picked.row(place), int(picked.currency[place])
@@ -55,13 +55,15 @@ def explain(features: Features, scores: Scores, rows: Sequence[int]) -> list[Exp
     return result
 
 
-def leading_evidence(features: Features, scores: Scores, group: str) -> list[str]:
-    """The name of each row's most surprising evidence of one group."""
+def leading_evidence(features: Features, scores: Scores) -> list[list[str]]:
+    """Of each group the name of each row's most surprising evidence."""
     if scores.surprises is not None:
-        return [single.leading(scores.surprises, group)] * len(features)
-    norms = scores.reference.norms
-    surprises = np.stack([norms.surprise(features, name) for name in EVIDENCE[group]])
-    return [EVIDENCE[group][best] for best in np.argmax(tails.known_or_0(surprises), axis=0)]
+        return [[name] * len(features) for name in single.leading(scores.surprises)]
+    norms, found = scores.reference.norms, []
+    for names in EVIDENCE.values():
+        surprises = np.stack([norms.surprise(features, name) for name in names])
+        found.append([names[best] for best in np.argmax(tails.known_or_0(surprises), axis=0)])
+    return found
 
 
 def reason(group: str, code: str, contribution: float, row: Row, norms: Norms, currency: int) -> Reason:

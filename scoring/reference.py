@@ -6,6 +6,7 @@ Of bounded size, whatever the number of rows. Fitting returns a new reference; s
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,7 +31,7 @@ from scoring.columns import Bools, Floats
 from scoring.corroboration import CATCHING_UP
 from scoring.features import Features
 from scoring.joint import Histogram
-from scoring.tails import Tail
+from scoring.tails import Knots, Tail
 
 # The groups of evidence, in the order of the columns of contributions. A group is one subject: what is
 # unusual of the hour alone and of the amount at this hour would count twice as groups of their own.
@@ -46,6 +47,7 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
     departures.NAME: (merchant.DEPARTURES,),
 }
 GROUPS = tuple(EVIDENCE)
+ALL_EVIDENCE = tuple(name for group in GROUPS for name in EVIDENCE[group])
 # Shares of payments, not sizes: nothing beyond the data says how much rarer than they a share may be.
 SHARES = (*hours.EVIDENCE, joint.AT_HOUR, joint.IN_CATEGORY)
 # Chances by a model of their own, in decades. Nearly all rows have none, so that their ranks tell little; they count
@@ -155,6 +157,11 @@ class Norms:
                     means[place, rows] = together(columns)
         return means.T
 
+    @cached_property
+    def knots(self) -> Knots:
+        """Those of ALL_EVIDENCE, for a row that is scored alone."""
+        return Knots.of([self.evidence.get(name) for name in ALL_EVIDENCE])
+
     def knows(self, name: str) -> bool:
         """Whether there is a population of a piece of evidence."""
         return name in population.EVIDENCE or name in self.evidence
@@ -255,6 +262,17 @@ class Reference:
     def contributions(self, features: Features) -> Floats:
         """(n, G) what each group adds to raw; 0 where it is unknown."""
         return contributions(self.norms.group_means(features), self.groups, self.weights, self.doubts)
+
+    @cached_property
+    def knots(self) -> Knots:
+        """Those of GROUPS, for a row that is scored alone."""
+        return Knots.of([self.groups.get(group) for group in GROUPS])
+
+    @cached_property
+    def scales(self) -> tuple[Floats, Floats]:
+        """Weights and doubts of GROUPS, each (G,)."""
+        weights, doubts = (np.array([scale[group] for group in GROUPS]) for scale in (self.weights, self.doubts))
+        return weights, doubts
 
     def to_bytes(self) -> bytes:
         """JSON in UTF-8; floats keep every bit."""

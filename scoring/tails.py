@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring import places
 from scoring.columns import Floats
@@ -102,6 +103,25 @@ class Lines:
         slope[~np.isfinite(slope)] = 0
         start, surprise = (np.append(knots[0], knots) for knots in (values, surprises))
         return cls(places.among(values), start, surprise, np.concatenate(((0.0,), slope, (0.0,))))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Knots:
+    """The knots of several tails, one after the other: those of tail i lie from start[i] to before start[i + 1]."""
+
+    start: NDArray[np.int64]
+    values: Floats
+    surprises: Floats
+
+    @classmethod
+    def of(cls, some: Sequence[Tail | None]) -> "Knots":
+        """Of each tail; of what has none there are no knots."""
+        found = [(tail.values, tail.surprises) if tail else (NO_KNOTS, NO_KNOTS) for tail in some]
+        values, surprises = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        return cls(np.cumsum([0, *(len(own) for own, _ in found)]), values, surprises)
+
+
+NO_KNOTS = np.zeros(0)
 
 
 def known_or_0(values: Floats) -> Floats:

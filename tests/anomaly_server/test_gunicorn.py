@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 from tests.anomaly_server.programs import run
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -44,3 +46,14 @@ print(read["bind"], read["workers"], read["threads"], read["worker_class"], read
     more = {"HOST": "127.0.0.2", "PORT": "8765", "WEB_CONCURRENCY": "3", "WEB_THREADS": "5"}
     worker = "anomaly_server.web_worker.WebWorker"
     assert run(sys.executable, "-c", show, **more).stdout == f"127.0.0.2:8765 3 5 {worker} True\n"
+
+
+@pytest.mark.parametrize("scores", ["true", "false"])
+def test_whoever_scores_is_ready_before_the_workers_part(scores: str) -> None:
+    show = """
+import runpy, sys
+runpy.run_path("anomaly_server/gunicorn.py")["on_starting"](None)
+print("scoring.last_row" in sys.modules and bool(sys.modules["scoring.last_row"].of_rows.signatures))
+"""
+    ended = run(sys.executable, "-c", show, LIVE_SCORING=scores)
+    assert ended.stdout == f"{scores.title()}\n", ended.stderr
