@@ -71,3 +71,9 @@ def test_a_merchant_whose_customers_come_in_a_rush() -> None:
 def test_a_row_of_which_no_merchant_is_asked() -> None:
     columns = history(np.random.default_rng(5), rows=50, keyed=True)
     np.testing.assert_array_equal(build_last(columns, None).values[0], build(columns).values[-1])
+
+
+def test_columns_whose_rows_lie_apart_in_memory() -> None:
+    columns = history(np.random.default_rng(6), rows=300, keyed=True, currencies=2)
+    apart = Columns(*(np.repeat(getattr(columns, name), 2)[::2] for name in Columns.__slots__))
+    np.testing.assert_array_equal(build_last(apart, None).values, build_last(columns, None).values)
