@@ -1,4 +1,4 @@
-"""Where the compiled code of live scoring is kept: in a folder for each state of its sources.
+"""Where the compiled code of scoring is kept: in a folder for each state of its sources.
 
 Numba compares a function's own file alone with what it has kept, and constants come from others: one folder for all
 would go on with the old ones after an upgrade.

@@ -69,11 +69,10 @@ share_metrics()
 
 
 def on_starting(_server: Any) -> None:
-    """Compile what live scoring needs, or read it from the disk, before the workers part, who then share it."""
-    if settings.LIVE_SCORING:
-        import scoring
+    """Compile what a row's score takes, or read it from the disk, before the workers part, who then share it."""
+    import scoring
 
-        scoring.get_ready()
+    scoring.get_ready()
 
 
 def child_exit(_server: Any, worker: Any) -> None:
