@@ -48,10 +48,11 @@ print(read["bind"], read["workers"], read["threads"], read["worker_class"], read
 
 def test_what_scores_a_row_is_compiled_before_the_workers_part() -> None:
     show = """
-import runpy, sys
-server = runpy.run_path("anomaly_server/gunicorn.py")
+import logging, runpy, sys
+from types import SimpleNamespace
+served = runpy.run_path("anomaly_server/gunicorn.py")
 print("numba" in sys.modules)
-server["on_starting"](None)
+served["on_starting"](SimpleNamespace(log=logging))
 print(len(sys.modules["scoring.last_row"].of_rows.signatures))
 """
     ended = run(sys.executable, "-c", show)
