@@ -21,8 +21,8 @@ HIGHEST_SCORE = 100.0
 class Scores:
     """raw, rarity (>= 1) and score (0 to 100), each (n,); contributions (n, G) that sum to raw.
 
-    reference is the one they were scored against; of a row that was scored alone the
-    surprises of ALL_EVIDENCE are kept, for its reasons.
+    reference is the one they were scored against; of a row that was scored alone the surprises of ALL_EVIDENCE are
+    kept, for its reasons.
     """
 
     raw: Floats

@@ -181,8 +181,8 @@ def of_novelty(at_us: Ints, key: Ints, stays: bool) -> tuple[float, float]:
         return NAN, payments
     if is_among(key[oldest:settled], key[last]):
         return 1.0, payments
-    start, end, known_, new, judged = max(oldest - NOVELTY_ROWS, 0), 0, 0, 0, 0
-    end = start
+    start = end = max(oldest - NOVELTY_ROWS, 0)
+    known_, new, judged = 0, 0, 0
     for i in range(oldest, last):
         if i - NOVELTY_ROWS > start:
             known_ -= key[start] != 0
