@@ -6,7 +6,7 @@ from scoring.departures import departing
 from scoring.features import Features, begin_last, build, build_last, departs_last, end_last, join
 from scoring.reasons import Explained, explain, reasons
 from scoring.reference import GROUPS, MINIMUM_ROWS, BadReference, Reference, TooFewRows
-from scoring.visits import DEPARTURES_US, STRETCH_ROWS, Visits
+from scoring.visits import DEPARTURES_US, STRETCH_ROWS, Seen, Visits
 from scoring.windows import HISTORY_ROWS
 
 __all__ = [
@@ -20,9 +20,10 @@ __all__ = [
     "Columns",
     "Explained",
     "Features",
-    "STRETCH_ROWS",
     "Reference",
+    "STRETCH_ROWS",
     "Scores",
+    "Seen",
     "TooFewRows",
     "Visits",
     "begin_last",

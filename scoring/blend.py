@@ -11,6 +11,7 @@ import numpy as np
 from scoring.columns import Columns, Floats
 from scoring.features import Features, build, build_last
 from scoring.reference import GROUPS, MINIMUM_ROWS, Reference, in_cache, summed
+from scoring.visits import Seen
 
 LEVELS = ((80.0, "high"), (60.0, "medium"), (40.0, "low"))
 POINTS_PER_DECADE = 20.0
@@ -57,7 +58,8 @@ def get_ready() -> None:
     """Score one row, so that what is compiled for it is there before somebody waits for it."""
     rows, none = np.arange(MINIMUM_ROWS), np.zeros(MINIMUM_ROWS, np.int64)
     columns = Columns(none, rows, rows, none.astype(np.int32), none.astype(np.bool_))
-    score(build_last(columns, None), Reference.fit(build(columns)))
+    seen = Seen(np.zeros((1, 2), np.int64), known=True)
+    score(build_last(columns, seen), Reference.fit(build(columns)))
 
 
 def rarity_and_score(decades: Floats) -> tuple[Floats, Floats]:

@@ -26,7 +26,7 @@ from scoring import (
     velocity,
 )
 from scoring.columns import Bools, Columns, Floats
-from scoring.visits import Visits
+from scoring.visits import Seen, Visits
 from scoring.windows import Block, blocks
 
 # The order of the columns of Features.values: first what history gives as evidence, then facts.
@@ -88,7 +88,9 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
     """
     places = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
     if len(places) == 1 and places[0] == len(columns) - 1 and columns.user[0] == columns.user[-1]:
-        return build_last(columns, visits)
+        begun = begin_last(columns)
+        ended = merchant.build(visits, columns.at_us[-1:], columns.minor[-1:], np.array([departs_last(begun)]))
+        return Features(np.array([[*begun, *(column[0] for column in ended)]]), columns.currency[-1:])
     values = np.empty((len(NAMES), len(places))).T
     for rows, block, inside in blocks(columns, places):
         own = [column[inside] for column in build_block(block)]
@@ -99,9 +101,9 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
     return Features(values, columns.currency[places])
 
 
-def build_last(columns: Columns, visits: Visits | None) -> Features:
-    """Features of the last row of one user's."""
-    return end_last(begin_last(columns), columns, visits)
+def build_last(columns: Columns, seen: Seen | None) -> Features:
+    """Features of the last row of one user's, with what it sees of its merchant."""
+    return end_last(begin_last(columns), columns, seen)
 
 
 def begin_last(columns: Columns) -> list[float]:
@@ -112,11 +114,11 @@ def begin_last(columns: Columns) -> list[float]:
     return last_row.own(columns)
 
 
-def end_last(begun: Sequence[float], columns: Columns, visits: Visits | None) -> Features:
+def end_last(begun: Sequence[float], columns: Columns, seen: Seen | None) -> Features:
     """The features that were begun, with those of the merchant."""
-    from scoring import last_row
+    from scoring import last_visits
 
-    there = last_row.at_merchant(columns, visits, departs=departs_last(begun))
+    there = last_visits.build(seen, int(columns.at_us[-1]), int(columns.minor[-1]), departs=departs_last(begun))
     return Features(np.array([[*begun, *there]]), columns.currency[-1:])
 
 

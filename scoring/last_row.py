@@ -1,4 +1,4 @@
-"""Features of a user's last row: those of a payment that somebody waits for.
+"""Features of a user's last row, by his own rows before it: those of a payment that somebody waits for.
 
 A call of NumPy takes a microsecond and more, however little it computes, and several where what it needs has left the
 processor's caches since the last payment; the features of one row would make some five hundred of them. So this repeats
@@ -17,13 +17,11 @@ from scoring.amounts import MINIMUM_PAST, PROFILE_US
 from scoring.columns import KEY_BITS, KEYS, Columns, Floats, Ints
 from scoring.compiled import compiled
 from scoring.features import PLACE
-from scoring.last_purse import known, most, of_purse, ratio
+from scoring.last_purse import known, of_purse, ratio
 from scoring.spell import PRIOR_MARKED, SHORTEST_PROFILE_US
-from scoring.visits import DEPARTURES_US, STEPS, Visits, steps_of
 from scoring.windows import DAY_US, HISTORY_ROWS, HOUR_US, NOVELTY_ROWS, PAST_ROWS, PROFILE_ROWS
 
 NAN = math.nan
-ONLY = np.zeros(1, np.intp)
 # The bits by which keys are told apart.
 KEY_MASK = (1 << KEY_BITS) - 1
 
@@ -258,70 +256,6 @@ def of_joint(at_us: Ints, minor: Ints, currency: Ints, category: Ints, hour: Int
     is_known = category[last] != 0
     out[0], out[1] = amount, float(category[last] & KEY_MASK) if is_known else NAN
     out[2], out[3] = at_hour, in_category if is_known else NAN
-
-
-def at_merchant(columns: Columns, visits: Visits | None, *, departs: bool) -> list[float]:
-    """The others, which rest on what the last row sees of its merchant; whether it `departs` is told by the former."""
-    if visits is None:
-        return [NAN] * len(merchant.EVIDENCE + merchant.FACTS)
-    return of_merchant(visits, int(columns.at_us[-1]), int(columns.minor[-1]), departs=departs)
-
-
-def of_merchant(visits: Visits, at_us: int, minor: int, *, departs: bool) -> list[float]:
-    first, place = int(visits.first[0]), int(visits.place[0])
-    payments = place - first
-    enough = float(payments) if payments >= amounts.MINIMUM_PAST else NAN
-    mean = float(visits.steps[place] - visits.steps[first]) / enough
-    square = float(visits.squares[place] - visits.squares[first]) / enough
-    spread = math.sqrt(most(square - mean * mean, 0.0))
-    step = int(steps_of(np.array([minor]))[0])
-    surges = [surge(visits, at_us, window) for window in merchant.WINDOWS_US]
-    unlike, departed, usual_departures = departing(visits, at_us, departs=departs)
-    return [
-        *(chance for chance, _, _ in surges),
-        unlike,
-        math.sqrt((at_us - int(visits.at_us[place - 1])) / DAY_US) if payments else NAN,
-        (step - mean) / most(spread, merchant.LEAST_SPREAD * STEPS),
-        float(payments) if visits.known[0] else NAN,
-        float(np.power(10.0, mean / STEPS)) / 100,
-        spread / STEPS,
-        *(count for _, count, _ in surges),
-        *(mean for _, _, mean in surges),
-        departed,
-        usual_departures,
-    ]
-
-
-def surge(visits: Visits, at_us: int, window_us: int) -> tuple[float, float, float]:
-    """As merchant.surge."""
-    before, count, span_us = earlier(visits, at_us, window_us)
-    if before < amounts.MINIMUM_PAST or span_us < window_us:
-        return NAN, NAN, NAN
-    expected = before * (window_us / max(span_us, 1))
-    if not count + 1 > merchant.SURGE_TIMES * expected:
-        return 0 * expected, float(count), expected
-    chance = unlikeliness(count + 1, merchant.SURGE_TIMES * expected)
-    return min(chance, 1 + float(np.log10((count + 1) / expected))), float(count), expected
-
-
-def departing(visits: Visits, at_us: int, *, departs: bool) -> tuple[float, float, float]:
-    """As merchant.departing."""
-    before, _, span_us = earlier(visits, at_us, DEPARTURES_US)
-    if before < amounts.MINIMUM_PAST or span_us < DEPARTURES_US:
-        return NAN, NAN, NAN
-    if not departs:
-        return 0.0, NAN, NAN
-    departed, recorded = (int(counts[0]) for counts in visits.departures(ONLY, np.array([at_us])))
-    expected = (recorded + spell.PRIOR_MARKED) * (DEPARTURES_US / max(span_us, 1))
-    return unlikeliness(departed, expected) if departed > expected else 0.0, float(departed), expected
-
-
-def earlier(visits: Visits, at_us: int, window_us: int) -> tuple[int, int, int]:
-    """Payments of the stretch before the window and in it, and how long the stretch is before it."""
-    first, place = int(visits.first[0]), int(visits.place[0])
-    start = first + int(visits.at_us[first:place].searchsorted(at_us - window_us))
-    span_us = at_us - window_us - (int(visits.at_us[first]) if first < len(visits.at_us) else 0)
-    return start - first, place - start, span_us
 
 
 def unlikeliness(count: float, mean: float) -> float:

@@ -1,10 +1,11 @@
 """What other users paid at a row's merchant before it: a bounded stretch of payments, whoever reads them.
 
 Live brings the stretch of one row, the batch the payments of all merchants in one line: the same numbers either way,
-because only differences of running sums of integers are taken, and searches within a stretch.
+because only sums of integers are taken, the batch's as differences of running ones, and searches within a stretch.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,19 @@ STEPS = 48
 EDGES = np.unique(np.ceil(10.0 ** (np.arange(16 * STEPS) / STEPS)).astype(np.int64))
 # The logarithm, in steps, of the amounts between two edges. Low edges are further apart than a step.
 STEP_OF = np.append(0, np.rint(np.log10(EDGES) * STEPS)).astype(np.int64)
+
+
+class Seen(NamedTuple):
+    """The stretch of one row: payments (k, 2), instants and amounts in hundredths, newest first.
+
+    known: whether the row names a merchant; recent, before: of other users' payments there so many depart, as
+    Visits.departures counts them.
+    """
+
+    payments: Ints
+    known: bool
+    recent: int = 0
+    before: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -90,16 +104,6 @@ def found(at_us: Ints, wanted_us: Ints, low: Ints, high: Ints) -> Ints:
         low = np.where(before, middle + 1, low)
         high = np.where(open_ & ~before, middle, high)
     return low
-
-
-def alone(at_us: Ints, minor: Ints, *, known: bool, recent: int = 0, before: int = 0) -> Visits:
-    """The stretch of one row: instants and amounts (k,) of the payments that it sees, oldest first; of these so many of
-    other users' depart, as Visits.departures counts them.
-    """
-    steps, squares = running(steps_of(minor))
-    first, place = np.zeros(1, np.int64), np.full(1, len(at_us))
-    departed = Counted(np.full(1, recent), np.full(1, before))
-    return Visits(at_us, steps, squares, first, place, np.full(1, known), departed)
 
 
 def within(columns: Columns, wanted: Bools | None = None) -> Visits:

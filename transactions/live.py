@@ -109,9 +109,9 @@ class _Course:
             self.judge(self.past, result)
 
     def judge(self, past: lookback.Lookback, seen: PGresult) -> None:
-        visits = lookback.read_seen(seen, past.columns)
-        self.departs = bool(visits.known[0]) and scoring.departs_last(self.own)
-        features = scoring.end_last(self.own, past.columns, visits)
+        at_merchant = lookback.read_seen(seen, past.columns)
+        self.departs = at_merchant.known and scoring.departs_last(self.own)
+        features = scoring.end_last(self.own, past.columns, at_merchant)
         self.judged = scorer.judge_one(features, self.reference) if self.reference else scorer.NO_REFERENCE
         self.took_s = time.perf_counter() - self.began
 

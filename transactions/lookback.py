@@ -18,7 +18,6 @@ from psycopg.pq.abc import PGresult
 
 import scoring
 from anomalies import round_trip
-from scoring import visits
 from transactions.history import (
     COUNTED_SQL,
     FAILED_STATUSES,
@@ -27,7 +26,6 @@ from transactions.history import (
     SQL,
     STRETCH_SQL,
     YEAR_2000_US,
-    unpacked,
 )
 
 SEAL_SQL = (SQL / "packed_seal.sql").read_text()
@@ -91,7 +89,7 @@ class Lookback(NamedTuple):
     seal: bytes | None
 
 
-def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[Lookback, scoring.Visits]:  # noqa: A002
+def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[Lookback, scoring.Seen]:  # noqa: A002
     """That of the stored transaction `id`, and what it sees of its merchant. One round trip."""
     values = {"user_id": user_id, "txn_date": txn_date, "id": id, **limits()}
     own, seen = round_trip.together((OF_STORED, SEEN_BY_STORED), values)
@@ -141,13 +139,13 @@ def read_again(statement: round_trip.Statement, values: Mapping[str, Any]) -> Lo
     return _joined(oldest_first(newest or b"", is_exact=True), *packed)
 
 
-def read_seen(result: PGresult, columns: scoring.Columns) -> scoring.Visits:
+def read_seen(result: PGresult, columns: scoring.Columns) -> scoring.Seen:
     """What SEEN_BY_STORED or SEEN_BY_GIVEN has answered of the last row of `columns`. Raises as `read`."""
     seen, *departed, _ = round_trip.row(result) or NOTHING
-    at_us, minor = unpacked([seen or b""])
+    payments = np.frombuffer(seen or b"", ">i8").astype(np.int64).reshape(-1, 2)
+    payments[:, 0] += YEAR_2000_US
     recent, before = (int.from_bytes(count or b"") for count in departed)
-    known = bool(columns.merchant[-1:].any())
-    return visits.alone(at_us[::-1], minor[::-1], known=known, recent=recent, before=before)
+    return scoring.Seen(payments, bool(columns.merchant[-1:].any()), recent, before)
 
 
 def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | None, seal: bytes | None) -> Lookback:

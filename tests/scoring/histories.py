@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from scoring import Columns, Features, Reference, build
+from scoring import STRETCH_ROWS, Columns, Features, Reference, Seen, Visits, build
 
 DAY_US = 86_400_000_000
 # A Tuesday in 2024.
@@ -72,6 +72,22 @@ def population(seed: int = 0, *, users: int = 60, rows: int = 100, keyed: bool =
 def scaled(columns: Columns, factor: float) -> Columns:
     minor = np.rint(columns.minor * factor).astype(np.int64)
     return replace(columns, minor=minor)
+
+
+def stretch(columns: Columns, i: int) -> list[int]:
+    """The rows that row i sees at its merchant, by their definition."""
+    there = (columns.merchant == columns.merchant[i]) & (columns.currency == columns.currency[i])
+    rows = np.flatnonzero(there & (columns.at_us < columns.at_us[i]))
+    latest: list[int] = rows[np.argsort(columns.at_us[rows], kind="stable")][-STRETCH_ROWS:].tolist()
+    return latest
+
+
+def seen_by(columns: Columns, i: int, visits: Visits) -> Seen:
+    """What row i sees at its merchant; its departures are counted by the `visits` of all rows."""
+    rows = stretch(columns, i)[::-1] if columns.merchant[i] else []
+    payments = np.stack((columns.at_us[rows], columns.minor[rows]), axis=1)
+    recent, before = visits.departures(np.array([i]), columns.at_us[i : i + 1])
+    return Seen(payments, bool(columns.merchant[i]), int(recent[0]), int(before[0]))
 
 
 def reference_of(columns: Columns) -> tuple[Features, Reference]:

@@ -10,7 +10,7 @@ from scipy.stats import poisson
 from scoring import GROUPS, Columns, Reference, build, build_last, departures, score
 from scoring.visits import STRETCH_ROWS, within
 from scoring.windows import BLOCK_ROWS, HOUR_US
-from tests.scoring.histories import DAY_US, START_US, history, picked, together
+from tests.scoring.histories import DAY_US, START_US, history, picked, seen_by, together
 
 GROUP = GROUPS.index("departures")
 
@@ -90,7 +90,7 @@ def test_one_row_alone_has_the_numbers_of_the_whole_table() -> None:
     among_all = build(columns, None, seen)
     for i in range(0, len(columns), 7):
         first = int(np.searchsorted(columns.user, columns.user[i]))
-        alone = build_last(columns.part(first, i + 1), seen.part(slice(i, i + 1)))
+        alone = build_last(columns.part(first, i + 1), seen_by(columns, i, seen))
         np.testing.assert_array_equal(alone.values[0], among_all.values[i])
 
 

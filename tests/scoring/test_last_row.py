@@ -7,7 +7,7 @@ import pytest
 
 from scoring import HISTORY_ROWS, Columns, build, build_last, visits
 from scoring.columns import LARGEST_MINOR
-from tests.scoring.histories import DAY_US, history, together
+from tests.scoring.histories import DAY_US, history, seen_by, together
 
 MINUTE_US = 60_000_000
 
@@ -18,7 +18,7 @@ def assert_alike(columns: Columns, rows: range) -> None:
     among_all = build(columns, None, seen).values
     for i in rows:
         past = columns.part(max(0, i - HISTORY_ROWS), i + 1)
-        alone = build_last(past, seen.part(slice(i, i + 1)))
+        alone = build_last(past, seen_by(columns, i, seen))
         np.testing.assert_array_equal(alone.values[0], among_all[i])
 
 
@@ -64,7 +64,7 @@ def test_a_merchant_whose_customers_come_in_a_rush() -> None:
     assert np.nanmax(among_all.column("surge_1d")) > 1
     for i in last.tolist():
         first = int(np.searchsorted(crowd.user, crowd.user[i]))
-        alone = build_last(crowd.part(first, i + 1), seen.part(slice(i, i + 1)))
+        alone = build_last(crowd.part(first, i + 1), seen_by(crowd, i, seen))
         np.testing.assert_array_equal(alone.values[0], among_all.values[i])
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from scoring import GROUPS, Columns, Reference, Visits, build, score, visits
+from scoring import GROUPS, STRETCH_ROWS, Columns, Reference, Seen, Visits, build, build_last, score, visits
 from scoring.merchant import telling
-from scoring.visits import STRETCH_ROWS, steps_of, within
-from tests.scoring.histories import DAY_US, START_US, history, picked, population, together
+from scoring.visits import steps_of, within
+from tests.scoring.histories import DAY_US, START_US, history, picked, population, seen_by, stretch, together
 
 
 def crowd(seed: int = 3, *, step_us: int = 1, rows: int = 120) -> Columns:
@@ -19,14 +19,6 @@ def crowd(seed: int = 3, *, step_us: int = 1, rows: int = 120) -> Columns:
     users = [history(rng, rows=rows, user=user, currencies=2, days=40, step_us=step_us) for user in range(30)]
     columns = together(users)
     return replace(columns, merchant=rng.integers(0, 4, len(columns)))
-
-
-def stretch(columns: Columns, i: int) -> list[int]:
-    """The rows that row i sees, by their definition."""
-    there = (columns.merchant == columns.merchant[i]) & (columns.currency == columns.currency[i])
-    rows = np.flatnonzero(there & (columns.at_us < columns.at_us[i]))
-    latest: list[int] = rows[np.argsort(columns.at_us[rows], kind="stable")][-STRETCH_ROWS:].tolist()
-    return latest
 
 
 @pytest.mark.parametrize("step_us", [1, DAY_US // 2], ids=["instants", "ties"])
@@ -112,15 +104,13 @@ def test_one_row_with_its_stretch_alone_has_the_numbers_of_the_whole_table() -> 
     columns = crowd(rows=200)
     full = within(columns)
     whole = build(columns, None, full)
-    counted = full.departures(np.arange(len(columns)), columns.at_us)
     for i in range(150, len(columns), 431):
         own = np.flatnonzero((columns.user == columns.user[i]) & (np.arange(len(columns)) <= i))
-        seen = stretch(columns, i) if columns.merchant[i] else []
-        recent, before = (int(counts[i]) for counts in counted)
-        known = bool(columns.merchant[i])
-        alone = visits.alone(columns.at_us[seen], columns.minor[seen], known=known, recent=recent, before=before)
-        wanted = np.arange(len(own)) == len(own) - 1
-        np.testing.assert_array_equal(build(picked(columns, own), wanted, alone).values[0], whole.values[i])
+        past, wanted = picked(columns, own), np.arange(len(own)) == len(own) - 1
+        asked_for = build(past, wanted, full.part(slice(i, i + 1)))
+        np.testing.assert_array_equal(asked_for.values[0], whole.values[i])
+        alone = build_last(past, seen_by(columns, i, full))
+        np.testing.assert_array_equal(alone.values[0], whole.values[i])
 
 
 def test_a_merchant_tells_only_where_its_amounts_lie_closer_than_everybodys() -> None:
@@ -152,10 +142,13 @@ def test_nothing_seen_is_unknown() -> None:
     zero = np.zeros(1, np.int64)
     seen = Visits(empty, zero, zero, zero, zero, np.array([True]), visits.Counted(zero, zero))
     one = picked(population(), np.array([0]))
-    row = build(one, None, seen).row(0)
-    assert "surge_1d" not in row
-    assert "merchant_deviations" not in row
-    assert "merchant_silence" not in row
+    alone = Seen(np.zeros((0, 2), np.int64), known=True)
+    for features in (build(one, None, seen), build_last(one, alone)):
+        row = features.row(0)
+        assert row["merchant_seen"] == 0
+        assert "surge_1d" not in row
+        assert "merchant_deviations" not in row
+        assert "merchant_silence" not in row
 
 
 def test_a_shop_that_everybody_has_left_is_strange_however_often_its_customer_pays() -> None:

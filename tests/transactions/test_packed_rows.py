@@ -221,11 +221,11 @@ def test_rows_in_any_order_have_the_same_past_packed_or_not(monkeypatch: pytest.
         def end_last(
             begun: list[float],
             columns: scoring.Columns,
-            visits: scoring.Visits | None,
+            seen: scoring.Seen | None,
             used: list[scoring.Columns] = used,
         ) -> scoring.Features:
             used.append(columns)
-            return END_LAST(begun, columns, visits)
+            return END_LAST(begun, columns, seen)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(scoring, "end_last", end_last)
