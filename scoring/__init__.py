@@ -1,9 +1,9 @@
 """How strange it is: pure functions of arrays. No Django, SQL, clock, network or file in here."""
 
 from scoring.blend import Scores, get_ready, level, score
-from scoring.columns import KEYS, LARGEST_MINOR, Columns
+from scoring.columns import KEYS, LARGEST_MINOR, PACKED, STACKED, Columns
 from scoring.departures import departing
-from scoring.features import Features, begin_last, build, build_last, departs_last, end_last, join
+from scoring.features import Features, begin_last, build, build_last, departs_last, end_last, join, laid
 from scoring.reasons import Explained, explain, reasons
 from scoring.reference import GROUPS, MINIMUM_ROWS, BadReference, Reference, TooFewRows
 from scoring.visits import DEPARTURES_US, STRETCH_ROWS, Seen, Visits
@@ -16,6 +16,8 @@ __all__ = [
     "KEYS",
     "LARGEST_MINOR",
     "MINIMUM_ROWS",
+    "PACKED",
+    "STACKED",
     "BadReference",
     "Columns",
     "Explained",
@@ -35,6 +37,7 @@ __all__ = [
     "explain",
     "get_ready",
     "join",
+    "laid",
     "level",
     "reasons",
     "score",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.columns import Columns, Floats
-from scoring.features import Features, build, build_last
+from scoring.columns import PACKED, Columns, Floats
+from scoring.features import Features, build, build_last, laid
 from scoring.reference import GROUPS, MINIMUM_ROWS, Reference, in_cache, summed
 from scoring.visits import Seen
 
@@ -56,10 +56,12 @@ def score(features: Features, reference: Reference) -> Scores:
 
 def get_ready() -> None:
     """Score one row, so that what is compiled for it is there before somebody waits for it."""
-    rows, none = np.arange(MINIMUM_ROWS), np.zeros(MINIMUM_ROWS, np.int64)
-    columns = Columns(none, rows, rows, none.astype(np.int32), none.astype(np.bool_))
+    # What comes from the database can only be read.
+    rows, _ = laid(np.zeros((1, len(PACKED)), np.int64), np.frombuffer(bytes(8 * len(PACKED)), np.int64).reshape(-1, 1))
+    some, none = np.arange(MINIMUM_ROWS), np.zeros(MINIMUM_ROWS, np.int64)
+    columns = Columns(none, some, some, none.astype(np.int32), none.astype(np.bool_))
     seen = Seen(np.zeros((1, 2), np.int64), known=True)
-    score(build_last(columns, seen), Reference.fit(build(columns)))
+    score(build_last(rows, seen), Reference.fit(build(columns)))
 
 
 def rarity_and_score(decades: Floats) -> tuple[Floats, Floats]:

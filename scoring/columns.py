@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ LARGEST_MINOR = 9_000_000_000_000_000
 KEY_BITS = 48
 KEYS = ("merchant", "category", "country", "device")
 NONE: Ints = np.zeros(0, np.int64)
+# The columns of one user's rows in one array.
+STACKED = ("at_us", "minor", *KEYS, "currency", "failed")
+# The same as they are packed.
+PACKED = ("at_us", "minor", *KEYS, "currency << 8 | failed")
 
 Known = TypeVar("Known")
 
@@ -55,16 +59,17 @@ class Columns:
         if bool(np.any((np.diff(self.at_us) < 0) & (np.diff(self.user) == 0))):
             raise ValueError("a user's rows are not in the order of time")
 
-    @classmethod
-    def unchecked(cls, **columns: NDArray[Any]) -> "Columns":
-        """All nine of them, of rows that are known to be in order: to look again takes longer than most features."""
-        found = object.__new__(cls)
-        for name in cls.__slots__:
-            object.__setattr__(found, name, columns[name])
-        return found
-
     def __len__(self) -> int:
         return len(self.user)
+
+    def stacked(self) -> Ints:
+        """(8, n) one user's rows as whole numbers: STACKED."""
+        return np.array([getattr(self, name) for name in STACKED], np.int64)
+
+    def packed(self) -> Ints:
+        """(7, n) the same: PACKED."""
+        both = self.currency.astype(np.int64) << 8 | self.failed
+        return np.array([self.at_us, self.minor, *(getattr(self, name) for name in KEYS), both])
 
     def part(self, start: int, stop: int) -> "Columns":
         """Rows start to stop, without copying."""

@@ -25,9 +25,9 @@ from scoring import (
     spell,
     velocity,
 )
-from scoring.columns import Bools, Columns, Floats
+from scoring.columns import STACKED, Bools, Columns, Floats, Ints
 from scoring.visits import Seen, Visits
-from scoring.windows import Block, blocks
+from scoring.windows import HISTORY_ROWS, Block, blocks
 
 # The order of the columns of Features.values: first what history gives as evidence, then facts.
 HISTORIC = (amounts, spell, velocity, silence, repeat, novelty, odd_hours)
@@ -40,6 +40,8 @@ NAMES: tuple[str, ...] = (
     *merchant.FACTS,
 )
 PLACE = {name: place for place, name in enumerate(NAMES)}
+# What is looked at again of a row when its merchant's past is known.
+LAST = [STACKED.index(name) for name in ("at_us", "minor", "currency")]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,7 +90,7 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
     """
     places = np.arange(len(columns)) if wanted is None else np.flatnonzero(wanted)
     if len(places) == 1 and places[0] == len(columns) - 1 and columns.user[0] == columns.user[-1]:
-        begun = begin_last(columns)
+        begun = begin_last(columns.stacked())
         ended = merchant.build(visits, columns.at_us[-1:], columns.minor[-1:], np.array([departs_last(begun)]))
         return Features(np.array([[*begun, *(column[0] for column in ended)]]), columns.currency[-1:])
     values = np.empty((len(NAMES), len(places))).T
@@ -101,25 +103,38 @@ def build(columns: Columns, wanted: Bools | None = None, visits: Visits | None =
     return Features(values, columns.currency[places])
 
 
-def build_last(columns: Columns, seen: Seen | None) -> Features:
-    """Features of the last row of one user's, with what it sees of its merchant."""
-    return end_last(begin_last(columns), columns, seen)
-
-
-def begin_last(columns: Columns) -> list[float]:
-    """What `build_last` makes of the user's own rows, for `end_last`, when what is seen of the merchant is known."""
+def laid(newest: Ints, packed: Ints) -> tuple[Ints, bool]:
+    """One user's rows as `build_last` takes them, of `newest` (k, 7), the newest first, and those before them, `packed`
+    (7, m), the oldest first, both PACKED; and whether any of the newest happened at one instant.
+    """
     # Only here: to import the compiler takes longer than most commands, which score no row alone.
+    from scoring import last_rows
+
+    return last_rows.laid(newest, packed, HISTORY_ROWS + 1)
+
+
+def build_last(rows: Ints, seen: Seen | None) -> Features:
+    """Features of the last of one user's rows (8, n), STACKED, with what it sees of its merchant.
+
+    Raises ValueError where there is no row.
+    """
+    return end_last(begin_last(rows), rows, seen)
+
+
+def begin_last(rows: Ints) -> list[float]:
+    """What `build_last` makes of the user's own rows, for `end_last`, when what is seen of the merchant is known."""
     from scoring import last_row
 
-    return last_row.own(columns)
+    return last_row.own(rows)
 
 
-def end_last(begun: Sequence[float], columns: Columns, seen: Seen | None) -> Features:
+def end_last(begun: Sequence[float], rows: Ints, seen: Seen | None) -> Features:
     """The features that were begun, with those of the merchant."""
     from scoring import last_visits
 
-    there = last_visits.build(seen, int(columns.at_us[-1]), int(columns.minor[-1]), departs=departs_last(begun))
-    return Features(np.array([[*begun, *there]]), columns.currency[-1:])
+    at_us, minor, currency = rows[LAST, -1].tolist()
+    there = last_visits.build(seen, at_us, minor, departs=departs_last(begun))
+    return Features(np.array([[*begun, *there]]), np.array([currency], np.int32))
 
 
 def departs_last(begun: Sequence[float]) -> bool:

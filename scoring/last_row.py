@@ -14,7 +14,7 @@ from scipy.special import gammainc
 
 from scoring import amounts, hours, joint, merchant, novelty, odd_hours, repeat, silence, spell, velocity
 from scoring.amounts import MINIMUM_PAST, PROFILE_US
-from scoring.columns import KEY_BITS, KEYS, Columns, Floats, Ints
+from scoring.columns import KEY_BITS, KEYS, STACKED, Floats, Ints
 from scoring.compiled import compiled
 from scoring.features import PLACE
 from scoring.last_purse import known, of_purse, ratio
@@ -32,9 +32,10 @@ AMOUNTS, SPELL, VELOCITY, SILENCE, REPEAT, NOVELTY, ODD_HOURS = (
 AMOUNT, HOUR, JOINT, OWN = PLACE["amount"], PLACE[hours.FACTS[0]], PLACE[joint.FACTS[0]], PLACE[merchant.EVIDENCE[0]]
 USUAL_SILENCE = SILENCE + silence.USUAL
 KINDS, KEYS_KNOWN = len(novelty.KINDS), NOVELTY + len(novelty.KINDS)
-# The columns that are looked at, with the keys of novelty.KINDS one after the other.
-LOOKED_AT = ("at_us", "minor", "failed", *novelty.KINDS)
-FIRST_KEY = LOOKED_AT.index(novelty.KINDS[0])
+# The keys of novelty.KINDS stand one after the other.
+AT_US, MINOR, FAILED, MERCHANT, CATEGORY, CURRENCY = (
+    STACKED.index(name) for name in ("at_us", "minor", "failed", "merchant", "category", "currency")
+)
 # The kinds of keys from here on come with whoever pays.
 OF_WHO_PAYS = novelty.KINDS.index(novelty.OF_WHO_PAYS[0])
 KERNEL = tuple(hours.KERNEL.tolist())
@@ -46,11 +47,12 @@ COUNTS, MEANS, CHANCES = (np.array([PLACE[name] for name in names]) for names in
 SHARES = np.append(CHANCES, NOVELTY + np.arange(KINDS))
 
 
-def own(columns: Columns) -> list[float]:
-    """The columns of features.NAMES that rest on the user's own rows, for the last of them."""
-    rows = columns if len(columns) <= HISTORY_ROWS + 1 else columns.part(-HISTORY_ROWS - 1, len(columns))
-    # In one array, so that it is always of the kind for which there is compiled code.
-    found = of_rows(np.array([getattr(rows, name) for name in LOOKED_AT], np.int64))
+def own(rows: Ints) -> list[float]:
+    """The columns of features.NAMES that rest on the user's own rows (8, n), STACKED, for the last of them."""
+    if not rows.shape[1]:
+        raise ValueError("there is no row")
+    # Always of the kind for which there is compiled code.
+    found = of_rows(np.ascontiguousarray(rows[:, -HISTORY_ROWS - 1 :]))
     found[CHANCES] = np.maximum(gammainc(found[COUNTS], found[MEANS]), velocity.LEAST_CHANCE)
     # What is no chance at all, 1, has no negative zero.
     found[SHARES] = 0 - np.log10(found[SHARES])
@@ -78,8 +80,9 @@ def several_odd(evidence: float, many: float, expected: float) -> float:
 
 @compiled
 def of_rows(rows: Ints) -> Floats:
-    """(OWN,) the columns of `own`, with chances and shares in the place of their logarithms; rows (8, n), LOOKED_AT."""
-    at_us, minor, failed, merchant, category, currency = rows[0], rows[1], rows[2], rows[3], rows[4], rows[-1]
+    """(OWN,) the columns of `own`, with chances and shares in the place of their logarithms; rows (8, n), STACKED."""
+    at_us, minor, failed, currency = rows[AT_US], rows[MINOR], rows[FAILED], rows[CURRENCY]
+    merchant, category = rows[MERCHANT], rows[CATEGORY]
     found = np.empty(OWN)
     hour = at_us // HOUR_US % hours.HOURS
     of_purse(at_us, minor, currency, found[AMOUNTS:SPELL], found[SPELL:VELOCITY])
@@ -88,7 +91,7 @@ def of_rows(rows: Ints) -> Floats:
     of_repeat(at_us, minor, currency, failed, merchant, found[USUAL_SILENCE], found[REPEAT:NOVELTY])
     for kind in range(KINDS):
         # The currency is always known, also that with the number 0.
-        key = rows[FIRST_KEY + kind] if kind < len(KEYS) else currency + 1
+        key = rows[MERCHANT + kind] if kind < len(KEYS) else currency + 1
         stays = kind >= OF_WHO_PAYS
         found[NOVELTY + kind], found[KEYS_KNOWN + kind] = of_novelty(at_us, key, stays)
     of_odd_hours(at_us, hour, found[ODD_HOURS:AMOUNT])

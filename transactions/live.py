@@ -100,7 +100,7 @@ class _Course:
     def hear_past(self, result: PGresult) -> None:
         self.past = lookback.read(result)
         if self.past is not None:
-            self.own = scoring.begin_last(self.past.columns)
+            self.own = scoring.begin_last(self.past.rows)
 
     def hear_seen(self, result: PGresult) -> None:
         self.seen = result
@@ -109,9 +109,9 @@ class _Course:
             self.judge(self.past, result)
 
     def judge(self, past: lookback.Lookback, seen: PGresult) -> None:
-        at_merchant = lookback.read_seen(seen, past.columns)
+        at_merchant = lookback.read_seen(seen, past)
         self.departs = at_merchant.known and scoring.departs_last(self.own)
-        features = scoring.end_last(self.own, past.columns, at_merchant)
+        features = scoring.end_last(self.own, past.rows, at_merchant)
         self.judged = scorer.judge_one(features, self.reference) if self.reference else scorer.NO_REFERENCE
         self.took_s = time.perf_counter() - self.began
 
@@ -147,7 +147,7 @@ class _Course:
     def _ask_again(self, seen: PGresult) -> None:
         """Where it could not be told which rows of one instant count, or one is missing from the packed rows."""
         self.past = lookback.read_again(lookback.OF_GIVEN, {**store.row_values(self.row), **lookback.limits()})
-        self.own = scoring.begin_last(self.past.columns)
+        self.own = scoring.begin_last(self.past.rows)
         self.judge(self.past, seen)
         if self.departs:
             (kept,) = round_trip.together((departures.KEEP_ONE,), store.row_values(self.row))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -30,19 +30,20 @@ from transactions.history import (
 
 SEAL_SQL = (SQL / "packed_seal.sql").read_text()
 WHOLE_SQL = (SQL / "packed_whole.sql").read_text().replace("{seal}", SEAL_SQL)
-UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", NUMBERS_SQL).replace("{seal}", SEAL_SQL)
+# Up to whole words of eight bytes.
+RECORD_SQL = NUMBERS_SQL + "|| '\\x00000000'::bytea"
+UP_TO = (SQL / "history_up_to.sql").read_text().replace("{record}", RECORD_SQL).replace("{seal}", SEAL_SQL)
 SEEN_SQL = (SQL / "merchant_seen.sql").read_text()
 SEEN_SQL = SEEN_SQL.replace("{stretch}", STRETCH_SQL).replace("{departed}", COUNTED_SQL).replace("{whole}", WHOLE_SQL)
 STORED_SQL = "SELECT * FROM transactions WHERE id = %(id)s"
 GIVEN_SQL = (SQL / "history_given.sql").read_text()
 
-# What history_numbers.sql packs: at, minor, merchant, category, country, device, and a word of the currency's three
-# letters and `failed`, a byte each.
-NUMBERS = np.dtype([("numbers", ">i8", 6), ("rest", ">u4")])
-# How packed rows are written: a word for each of these numbers of a row, and all rows' words for one of them side by
-# side, the oldest first.
-PACKED = np.dtype("<i8")
-PACKED_NUMBERS = 7
+# How packed rows are written: a word for each number of scoring.PACKED, and all rows' words for one of them side
+# by side, the oldest first. Records of rows that are not packed come as the same numbers of each, the newest first.
+PACKED, RECORDS = np.dtype("<i8"), np.dtype(">i8")
+PACKED_NUMBERS = len(scoring.PACKED)
+# What is in the last word of a record beside zeros.
+ZEROS = 32
 # One row and those before it.
 MOST_ROWS = scoring.HISTORY_ROWS + 1
 # Where nothing is packed some more are read: what is packed then has enough rows also without its first instant, of
@@ -56,6 +57,9 @@ LIMITS = {
 }
 # Where there is no such row.
 NOTHING = (None, None, None, None)
+# Where nothing is packed, of the kind of what is.
+NONE = np.frombuffer(b"", PACKED).reshape(PACKED_NUMBERS, 0)
+MERCHANT = scoring.STACKED.index("merchant")
 
 
 def _statement(paid: str, *, is_exact: bool = False) -> round_trip.Statement:
@@ -75,18 +79,27 @@ EXACTLY = {one: _statement(paid, is_exact=True) for one, paid in ((OF_STORED, ST
 
 
 class Lookback(NamedTuple):
-    """A row, last, after the rows before it that its features may use.
+    """A row, last, after the rows before it that its features may use: rows (8, n), scoring.STACKED.
 
-    numbers (PACKED_NUMBERS, n): the same rows, or somewhat more of them, as they may be packed: all that are stored
-    from the instant `since_us` on. The last `loose` of them are not packed yet; the seal says what the others were
-    (packed_seal.sql), None where there are none.
+    The same rows, or somewhat more of them, all that are stored from the instant `since_us` on: the newest (k,
+    PACKED_NUMBERS), newest first, that are not packed yet, and packed (PACKED_NUMBERS, m), of which the seal says what
+    they were (packed_seal.sql); it is None where there are none.
     """
 
-    columns: scoring.Columns
-    numbers: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    newest: NDArray[np.int64]
+    packed: NDArray[np.int64]
     since_us: int
-    loose: int
     seal: bytes | None
+
+    @property
+    def loose(self) -> int:
+        return len(self.newest)
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """(PACKED_NUMBERS, k + m) all of them, the oldest first."""
+        return np.concatenate((self.packed, self.newest[::-1].T), axis=1)
 
 
 def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[Lookback, scoring.Seen]:  # noqa: A002
@@ -96,7 +109,7 @@ def up_to(user_id: UUID, txn_date: datetime, id: UUID) -> tuple[Lookback, scorin
     found = read(own)
     if found is None or not is_whole(found, seen):
         found = read_again(OF_STORED, values)
-    return found, read_seen(seen, found.columns)
+    return found, read_seen(seen, found)
 
 
 def limits() -> dict[str, Any]:
@@ -119,9 +132,13 @@ def read(result: PGresult) -> Lookback | None:
     It goes by the index, in whose order rows of one instant are the other way round: where its limit has cut through
     such rows, others than these count. And where `is_whole` says no of what is read, it has to be asked again, too.
     """
-    newest, content, since, seal = round_trip.row(result) or NOTHING
-    numbers = oldest_first(newest or b"")
-    return None if numbers is None else _joined(numbers, content, since, seal)
+    newest, packed, since_us, seal = _received(result)
+    rows, is_tied = scoring.laid(newest, packed)
+    if not is_tied:
+        return Lookback(rows, newest, packed, since_us, seal)
+    if len(newest) == MOST_READ and newest[-1, 0] == newest[MOST_ROWS - 1, 0]:
+        return None
+    return _in_order(newest, packed, since_us, seal)
 
 
 def is_whole(found: Lookback, seen: PGresult) -> bool:
@@ -135,73 +152,34 @@ def is_whole(found: Lookback, seen: PGresult) -> bool:
 def read_again(statement: round_trip.Statement, values: Mapping[str, Any]) -> Lookback:
     """The same where `read` says None, or `is_whole` no. One query."""
     (result,) = round_trip.together((EXACTLY[statement],), values)
-    newest, *packed = round_trip.row(result) or NOTHING
-    return _joined(oldest_first(newest or b"", is_exact=True), *packed)
+    return _in_order(*_received(result))
 
 
-def read_seen(result: PGresult, columns: scoring.Columns) -> scoring.Seen:
-    """What SEEN_BY_STORED or SEEN_BY_GIVEN has answered of the last row of `columns`. Raises as `read`."""
+def read_seen(result: PGresult, past: Lookback) -> scoring.Seen:
+    """What SEEN_BY_STORED or SEEN_BY_GIVEN has answered of the last row of `past`. Raises as `read`."""
     seen, *departed, _ = round_trip.row(result) or NOTHING
-    payments = np.frombuffer(seen or b"", ">i8").astype(np.int64).reshape(-1, 2)
+    payments = np.frombuffer(seen or b"", RECORDS).astype(np.int64).reshape(-1, 2)
     payments[:, 0] += YEAR_2000_US
     recent, before = (int.from_bytes(count or b"") for count in departed)
-    return scoring.Seen(payments, bool(columns.merchant[-1:].any()), recent, before)
+    return scoring.Seen(payments, bool(past.rows[MERCHANT, -1:].any()), recent, before)
 
 
-def _joined(numbers: NDArray[np.int64], content: bytes | None, since: bytes | None, seal: bytes | None) -> Lookback:
-    """numbers: those of the rows that were looked up; the others are what the database sends."""
-    loose, used = numbers.shape[1], None
-    # Of the instant at which the limit has cut some may be missing.
-    since_us = int(numbers[0, 0]) + 1 if loose == MOST_READ else 0
-    if content and since and loose < MOST_READ:
+def _received(result: PGresult) -> tuple[NDArray[np.int64], NDArray[np.int64], int, bytes | None]:
+    """A Lookback without its rows: what the database has sent."""
+    records, content, since, seal = round_trip.row(result) or NOTHING
+    newest = np.frombuffer(records or b"", RECORDS).astype(np.int64).reshape(-1, PACKED_NUMBERS)
+    newest[:, 0] += YEAR_2000_US
+    newest[:, -1] >>= ZEROS
+    if content and since and len(newest) < MOST_READ:
         packed = np.frombuffer(content, PACKED).reshape(PACKED_NUMBERS, -1)
-        numbers, since_us = np.concatenate((packed, numbers), axis=1), int.from_bytes(since, signed=True) + YEAR_2000_US
-        used = seal
-    return Lookback(columns_of(numbers[:, -MOST_ROWS:]), numbers, since_us, loose, used)
+        return newest, packed, int.from_bytes(since, signed=True) + YEAR_2000_US, seal
+    # Of the instant at which the limit has cut some may be missing.
+    return newest, NONE, int(newest[-1, 0]) + 1 if len(newest) == MOST_READ else 0, None
 
 
-@overload
-def oldest_first(records: bytes, *, is_exact: Literal[True]) -> NDArray[np.int64]: ...
-@overload
-def oldest_first(records: bytes) -> NDArray[np.int64] | None: ...
-def oldest_first(records: bytes, *, is_exact: bool = False) -> NDArray[np.int64] | None:
-    """A user's records as (PACKED_NUMBERS, n), in the order (txn_date, id); None if it cannot be told which rows of one
-    instant are among the last MOST_ROWS.
-    """
-    read = np.frombuffer(records, NUMBERS)[::-1]
-    # All numbers turned at once into this machine's byte order.
-    numbers = np.empty((PACKED_NUMBERS, len(read)), np.int64)
-    numbers[:-1] = read["numbers"].T
-    numbers[-1] = read["rest"]
-    at = numbers[0]
-    at += YEAR_2000_US
-    if len(at) > 1 and (at[1:] == at[:-1]).any():
-        if not is_exact and len(at) == MOST_READ and at[0] == at[-MOST_ROWS]:
-            return None
-        # Rows of one instant came in the order of their ids; the row itself came first, and is the last.
-        order = len(at) - 1 - at[::-1].argsort(kind="stable")
-        numbers = numbers[:, np.append(order[order != len(at) - 1], len(at) - 1)]
-    return numbers
-
-
-def columns_of(numbers: NDArray[np.int64]) -> scoring.Columns:
-    """One user's rows (PACKED_NUMBERS, n) as columns."""
-    at_us, minor, merchant, category, country, device, rest = numbers
-    return scoring.Columns.unchecked(
-        user=np.zeros(len(at_us), np.int64),
-        at_us=at_us,
-        minor=minor,
-        currency=(rest >> 8).astype(np.int32),
-        failed=(rest & 1) != 0,
-        merchant=merchant,
-        category=category,
-        country=country,
-        device=device,
-    )
-
-
-def numbers_of(columns: scoring.Columns) -> NDArray[np.int64]:
-    """(PACKED_NUMBERS, n) one user's rows, as they may be packed."""
-    rest = columns.currency.astype(np.int64) << 8 | columns.failed
-    keys = (columns.merchant, columns.category, columns.country, columns.device)
-    return np.stack((columns.at_us, columns.minor, *keys, rest))
+def _in_order(newest: NDArray[np.int64], packed: NDArray[np.int64], since_us: int, seal: bytes | None) -> Lookback:
+    """With those of one instant in the order of their ids."""
+    # They came in that order, while the instants go down; the row itself came first, and is the last.
+    order = newest[:, 0].argsort(kind="stable")[::-1]
+    newest = newest[np.append(0, order[order != 0])] if len(newest) else newest
+    return Lookback(scoring.laid(newest, packed)[0], newest, packed, since_us, seal)

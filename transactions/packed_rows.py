@@ -54,7 +54,7 @@ def of_batch(past: history.History, users: Sequence[UUID]) -> Iterator[Packed]:
         if scored < LOOSE_ROWS or past.columns.at_us[stop - 1] < active_us:
             continue
         first = max(stop - lookback.MOST_READ, start)
-        numbers = lookback.numbers_of(past.columns.part(first, stop))
+        numbers = past.columns.part(first, stop).packed()
         is_whole = first == start and stop - start - scored < scoring.HISTORY_ROWS
         # Of the instant before which nothing was read some rows may be missing.
         found = newest(users[place], numbers, 0 if is_whole else int(numbers[0, 0]) + 1)

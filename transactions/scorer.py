@@ -65,7 +65,7 @@ def explain(*, user_id: UUID, txn_date: datetime, id: UUID) -> Scored | Unscored
 def features_of(*, user_id: UUID, txn_date: datetime, id: UUID) -> scoring.Features:  # noqa: A002
     """Those of one stored transaction. One query."""
     found, seen = lookback.up_to(user_id, txn_date, id)
-    return scoring.build_last(found.columns, seen)
+    return scoring.build_last(found.rows, seen)
 
 
 def judge_one(features: scoring.Features, reference: references.Stored) -> Judged:

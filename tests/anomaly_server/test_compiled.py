@@ -50,13 +50,15 @@ def test_a_start_reads_what_an_earlier_one_has_kept() -> None:
 TELL = """
 from anomaly_server import compiled
 compiled.main()
-from scoring import last_row, last_score, last_visits
-for one in (last_row.of_rows, last_visits.of_payments, last_score.surprises_of, last_score.contributions_of):
+from scoring import last_row, last_rows, last_score, last_visits
+for one in (
+    last_rows.laid, last_row.of_rows, last_visits.of_payments, last_score.surprises_of, last_score.contributions_of
+):
     print(one.__name__, len(one.signatures))
 """
 
 
 def start() -> str:
     ended = run(sys.executable, "-c", TELL)
-    assert ended.stdout.count(" 1\n") == 4, ended.stderr
+    assert ended.stdout.count(" 1\n") == 5, ended.stderr
     return ended.stdout

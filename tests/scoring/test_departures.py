@@ -90,7 +90,7 @@ def test_one_row_alone_has_the_numbers_of_the_whole_table() -> None:
     among_all = build(columns, None, seen)
     for i in range(0, len(columns), 7):
         first = int(np.searchsorted(columns.user, columns.user[i]))
-        alone = build_last(columns.part(first, i + 1), seen_by(columns, i, seen))
+        alone = build_last(columns.part(first, i + 1).stacked(), seen_by(columns, i, seen))
         np.testing.assert_array_equal(alone.values[0], among_all.values[i])
 
 

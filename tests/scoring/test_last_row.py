@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scoring import HISTORY_ROWS, Columns, build, build_last, visits
+from scoring import HISTORY_ROWS, STACKED, Columns, build, build_last, laid, visits
 from scoring.columns import LARGEST_MINOR
 from tests.scoring.histories import DAY_US, history, seen_by, together
 
@@ -18,7 +18,7 @@ def assert_alike(columns: Columns, rows: range) -> None:
     among_all = build(columns, None, seen).values
     for i in rows:
         past = columns.part(max(0, i - HISTORY_ROWS), i + 1)
-        alone = build_last(past, seen_by(columns, i, seen))
+        alone = build_last(past.stacked(), seen_by(columns, i, seen))
         np.testing.assert_array_equal(alone.values[0], among_all[i])
 
 
@@ -64,16 +64,46 @@ def test_a_merchant_whose_customers_come_in_a_rush() -> None:
     assert np.nanmax(among_all.column("surge_1d")) > 1
     for i in last.tolist():
         first = int(np.searchsorted(crowd.user, crowd.user[i]))
-        alone = build_last(crowd.part(first, i + 1), seen_by(crowd, i, seen))
+        alone = build_last(crowd.part(first, i + 1).stacked(), seen_by(crowd, i, seen))
         np.testing.assert_array_equal(alone.values[0], among_all.values[i])
 
 
 def test_a_row_of_which_no_merchant_is_asked() -> None:
     columns = history(np.random.default_rng(5), rows=50, keyed=True)
-    np.testing.assert_array_equal(build_last(columns, None).values[0], build(columns).values[-1])
+    np.testing.assert_array_equal(build_last(columns.stacked(), None).values[0], build(columns).values[-1])
 
 
-def test_columns_whose_rows_lie_apart_in_memory() -> None:
-    columns = history(np.random.default_rng(6), rows=300, keyed=True, currencies=2)
-    apart = Columns(*(np.repeat(getattr(columns, name), 2)[::2] for name in Columns.__slots__))
-    np.testing.assert_array_equal(build_last(apart, None).values, build_last(columns, None).values)
+def test_rows_that_lie_apart_in_memory_and_more_of_them_than_count() -> None:
+    rows = history(np.random.default_rng(6), rows=HISTORY_ROWS + 90, keyed=True, currencies=2).stacked()
+    apart, cut = np.repeat(rows, 2, axis=1)[:, ::2], np.ascontiguousarray(rows[:, -HISTORY_ROWS - 1 :])
+    for one in (rows, apart):
+        np.testing.assert_array_equal(build_last(one, None).values, build_last(cut, None).values)
+
+
+def test_without_a_row_there_are_no_features() -> None:
+    with pytest.raises(ValueError, match="no row"):
+        build_last(np.zeros((len(STACKED), 0), np.int64), None)
+
+
+def kept(packed: np.ndarray) -> np.ndarray:
+    """As the database brings it: it can only be read."""
+    return np.frombuffer(packed.tobytes(), np.int64).reshape(packed.shape)
+
+
+@pytest.mark.parametrize("newest", [0, 1, 40, 512, 513, 575])
+@pytest.mark.parametrize("packed", [0, 1, 500, 560])
+def test_rows_are_laid_of_what_is_packed_and_what_is_not(newest: int, packed: int) -> None:
+    columns = history(np.random.default_rng(7), rows=packed + newest, keyed=True, currencies=2, failing=0.3)
+    numbers = columns.packed()
+    rows, is_tied = laid(np.ascontiguousarray(numbers[:, packed:].T[::-1]), kept(numbers[:, :packed]))
+    np.testing.assert_array_equal(rows, columns.stacked()[:, -HISTORY_ROWS - 1 :])
+    assert not is_tied
+
+
+def test_of_the_newest_rows_it_is_told_whether_any_tie() -> None:
+    numbers = history(np.random.default_rng(8), rows=9).packed()
+    numbers[0, 3] = numbers[0, 4]
+    newest = np.ascontiguousarray(numbers.T[::-1])
+    assert laid(newest, kept(numbers[:, :0]))[1]
+    # What is packed has been put in order when it was.
+    assert not laid(newest[:4], kept(numbers[:, :5]))[1]

@@ -109,7 +109,7 @@ def test_one_row_with_its_stretch_alone_has_the_numbers_of_the_whole_table() -> 
         past, wanted = picked(columns, own), np.arange(len(own)) == len(own) - 1
         asked_for = build(past, wanted, full.part(slice(i, i + 1)))
         np.testing.assert_array_equal(asked_for.values[0], whole.values[i])
-        alone = build_last(past, seen_by(columns, i, full))
+        alone = build_last(past.stacked(), seen_by(columns, i, full))
         np.testing.assert_array_equal(alone.values[0], whole.values[i])
 
 
@@ -143,7 +143,7 @@ def test_nothing_seen_is_unknown() -> None:
     seen = Visits(empty, zero, zero, zero, zero, np.array([True]), visits.Counted(zero, zero))
     one = picked(population(), np.array([0]))
     alone = Seen(np.zeros((0, 2), np.int64), known=True)
-    for features in (build(one, None, seen), build_last(one, alone)):
+    for features in (build(one, None, seen), build_last(one.stacked(), alone)):
         row = features.row(0)
         assert row["merchant_seen"] == 0
         assert "surge_1d" not in row

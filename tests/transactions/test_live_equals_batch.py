@@ -16,7 +16,7 @@ from anomalies import references, renewed
 from anomalies.findings import Scored
 from anomalies.models import Anomaly, Case
 from anomalies.renewed import renew_due
-from scoring import last_row, last_score, last_visits
+from scoring import last_row, last_rows, last_score, last_visits
 from tests.transactions import traffic
 from transactions import backlog, intake, live
 from transactions.models import Departure, PackedRows, Transaction
@@ -69,7 +69,13 @@ def body(row: Row) -> str:
 
 def compiled() -> list[int]:
     """For how many kinds of arguments each function that a live score calls is compiled."""
-    called = (last_row.of_rows, last_visits.of_payments, last_score.surprises_of, last_score.contributions_of)
+    called = (
+        last_rows.laid,
+        last_row.of_rows,
+        last_visits.of_payments,
+        last_score.surprises_of,
+        last_score.contributions_of,
+    )
     return [len(getattr(function, "signatures", ())) for function in called]
 
 

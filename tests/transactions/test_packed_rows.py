@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from django.db import connection
 from django.test import override_settings
+from numpy.typing import NDArray
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 import scoring
@@ -59,14 +60,12 @@ def keep_up_to(row: Row) -> bool:
 def assert_whole(rows: Sequence[Row], place: int) -> None:
     """The row's past is what the batch has of it."""
     everything = history.of_users([rows[place].user_id], [traffic.START]).columns
-    assert_same_past(past_of(rows[place]).columns, everything.part(0, place + 1))
+    assert_same_past(past_of(rows[place]).rows, everything.part(0, place + 1))
 
 
-def assert_same_past(found: scoring.Columns, expected: scoring.Columns) -> None:
+def assert_same_past(rows: NDArray[np.int64], expected: scoring.Columns) -> None:
     """All that is found is the end of what is expected, and as much of it as counts."""
-    assert len(found) == min(len(expected), scoring.HISTORY_ROWS + 1)
-    for name in (field.name for field in fields(scoring.Columns)):
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name)[-len(found) :], err_msg=name)
+    np.testing.assert_array_equal(rows, expected.stacked()[:, -scoring.HISTORY_ROWS - 1 :])
 
 
 @pytest.mark.parametrize("tied", [1, 3, 50], ids=lambda tied: f"{tied} at a time")
@@ -184,7 +183,7 @@ def test_the_batch_packs_who_pays_these_days(monkeypatch: pytest.MonkeyPatch) ->
         next_ = replace(rows[0], id=uuid4(), user_id=user, txn_date=newest.txn_date + MINUTE)
         store.write([next_])
         assert past_of(next_).loose == 1
-        assert_same_past(past_of(next_).columns, history.of_users([user], [traffic.START]).columns)
+        assert_same_past(past_of(next_).rows, history.of_users([user], [traffic.START]).columns)
 
 
 @pytest.fixture
@@ -216,16 +215,16 @@ def test_rows_in_any_order_have_the_same_past_packed_or_not(monkeypatch: pytest.
     rows = traffic.rows(250, users=3, days=2)
     shuffled = [rows[i] for i in sorted(range(len(rows)), key=lambda i: i + random.Random(seed + i).randrange(12))]
     for row in shuffled:
-        used: list[scoring.Columns] = []
+        used: list[NDArray[np.int64]] = []
 
         def end_last(
             begun: list[float],
-            columns: scoring.Columns,
+            past: NDArray[np.int64],
             seen: scoring.Seen | None,
-            used: list[scoring.Columns] = used,
+            used: list[NDArray[np.int64]] = used,
         ) -> scoring.Features:
-            used.append(columns)
-            return END_LAST(begun, columns, seen)
+            used.append(past)
+            return END_LAST(begun, past, seen)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(scoring, "end_last", end_last)
