@@ -13,9 +13,28 @@ import pytest
 from django.db import connection
 from psycopg import sql
 from pytest_django.plugin import blocking_manager_key
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from anomalies.api.exporting import Export
 from tests import factories
+
+# Files with this ending share a table that takes long to fill.
+AT_A_MILLION = "_at_a_million.py"
+
+
+class Scheduling(LoadFileScheduling):
+    """A file's tests go to one process, and so do those of all files with one ending."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return AT_A_MILLION if file.endswith(AT_A_MILLION) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """In the place of `--dist loadfile`."""
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
