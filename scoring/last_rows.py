@@ -19,14 +19,17 @@ def laid(newest: Ints, packed: Ints, most: int) -> tuple[Ints, bool]:
     """
     of_newest, tied = min(len(newest), most), False
     of_packed = min(packed.shape[1], most - of_newest)
+    older = packed.shape[1] - of_packed
     rows = np.empty((len(STACKED), of_packed + of_newest), np.int64)
-    rows[:CURRENCY, :of_packed] = packed[:CURRENCY, packed.shape[1] - of_packed :]
-    both = packed[CURRENCY, packed.shape[1] - of_packed :]
-    rows[CURRENCY, :of_packed], rows[FAILED, :of_packed] = both >> 8, both & 1
-    for i in range(of_newest):
-        place = of_packed + of_newest - 1 - i
-        rows[:CURRENCY, place] = newest[i, :CURRENCY]
-        rows[CURRENCY, place], rows[FAILED, place] = newest[i, CURRENCY] >> 8, newest[i, CURRENCY] & 1
+    # Number by number: slices of two dimensions take seconds to compile.
+    for number in range(CURRENCY + 1):
+        for i in range(of_packed):
+            rows[number, i] = packed[number, older + i]
+        for i in range(of_newest):
+            rows[number, of_packed + i] = newest[of_newest - 1 - i, number]
+    for i in range(of_packed + of_newest):
+        rows[FAILED, i] = rows[CURRENCY, i] & 1
+        rows[CURRENCY, i] >>= 8
     for i in range(1, len(newest)):
         tied |= newest[i, 0] == newest[i - 1, 0]
     return rows, tied
