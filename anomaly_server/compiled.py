@@ -5,7 +5,7 @@ would go on with the old ones after an upgrade.
 
     python -m anomaly_server.compiled
 
-compiles it before the first start, which takes some ten seconds, say in an image.
+compiles it before the first start, which takes ten to twenty seconds, say in an image.
 """
 
 import os

@@ -72,7 +72,7 @@ def on_starting(server: Any) -> None:
     """Compile what a row's score takes, or read it from the disk, before the workers part, who then share it."""
     import scoring
 
-    server.log.info("Preparing to score: some ten seconds the first time, a second from then on.")
+    server.log.info("Preparing to score: ten to twenty seconds the first time, a second from then on.")
     scoring.get_ready()
 
 
