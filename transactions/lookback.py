@@ -42,7 +42,7 @@ GIVEN_SQL = (SQL / "history_given.sql").read_text()
 # by side, the oldest first. Records of rows that are not packed come as the same numbers of each, the newest first.
 PACKED, RECORDS = np.dtype("<i8"), np.dtype(">i8")
 PACKED_NUMBERS = len(scoring.PACKED)
-# What is in the last word of a record beside zeros.
+# The last word of a record ends with so many bits that say nothing.
 ZEROS = 32
 # One row and those before it.
 MOST_ROWS = scoring.HISTORY_ROWS + 1

@@ -1,4 +1,4 @@
--- What is compared of a row, as the bytes that `history.NUMBERS` describes, all of fixed widths.
+-- What is compared of a row, as the bytes that `lookback._received` and `history.RECORD` take, all of fixed widths.
 timestamptz_send(transaction.txn_date)
 || int8send((least(transaction.amount, 90000000000000) * 100)::int8)
 -- Texts as numbers of a fixed width, 0 where there is none. Keys are compared within one reading and with a
